@@ -1,0 +1,59 @@
+# Every target sets itself up in a virtual environment of its own: Python 3.10 or newer is enough
+# (on Debian and Ubuntu also its package python3-venv).  README.md has the plain commands.
+#
+#   make compare                         the main job; ARGS="--norms bn gn" and the like go to it
+#   make test                            all tests; ARGS="-k renorm" goes to pytest
+#   make notebooks | make lab            run the course and keep its outputs | open it in JupyterLab
+#   make replicate | make report         the paper's experiments | their tables, figures, verdicts
+#   make benchmark                       one training step against PyTorch, where it is installed
+#   make lint                            style and types
+#   make clean                           remove the environment and all caches
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
+ARGS ?=
+
+.PHONY: compare test notebooks lab replicate report benchmark lint clean
+
+compare: $(VENV)/installed
+	$(BIN)/python -m minibn compare $(ARGS)
+
+# Threads gain nothing on the tests' small arrays.
+test: $(VENV)/installed-test
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
+
+notebooks: $(VENV)/installed-notebooks
+	$(BIN)/python notebooks/run_all.py $(ARGS)
+
+lab: $(VENV)/installed-notebooks
+	$(BIN)/python -m jupyter lab notebooks $(ARGS)
+
+replicate report: $(VENV)/installed
+	$(BIN)/python -m minibn $@ $(ARGS)
+
+benchmark: $(VENV)/installed
+	$(BIN)/python benchmarks/train_step.py $(ARGS)
+
+lint: $(VENV)/installed-lint
+	$(BIN)/python -m ruff check
+	$(BIN)/python -m mypy
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# What each target needs, and no more: the package with its four libraries, then its extras.
+$(VENV)/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; \
+	  v >= (3, 10) or sys.exit("minibn needs Python 3.10 or newer, not %d.%d: make PYTHON=..." % v[:2])'
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo 'On Debian and Ubuntu: apt install python3-venv'; exit 1; }
+	@echo 'Installing into $(VENV) ...'
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/installed-%: $(VENV)/installed
+	$(PIP) --editable '.[$*]'
+	@touch $@

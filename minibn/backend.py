@@ -1,0 +1,117 @@
+"""NumPy or CuPy: whichever made the array.  The only file that knows CuPy.
+
+The library never asks where it runs.  A function takes the array module of the array it was
+given (`xp = array_module(x)`) and calls `xp.sqrt`, `xp.matmul`, … on it, so the same lines run on
+a CPU and on a GPU.  Arrays cross between the two only through `to_device` and `to_host`, which
+the training loop calls at its edges.
+"""
+
+from __future__ import annotations
+
+import sys
+from itertools import pairwise
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+Array = Any  # a numpy.ndarray or a cupy.ndarray
+DEVICES = ("cpu", "gpu")
+
+# Floats in a piece that stays in a core's cache while several passes go over it (256 KB).
+PIECE = 64 * 1024
+
+
+def _cupy() -> ModuleType | None:
+    """CuPy, if the program has imported it: before that, no array can be one of CuPy's."""
+    return sys.modules.get("cupy")
+
+
+def array_module(x: Array, name: str = "x") -> ModuleType:
+    """The module whose functions apply to `x`: numpy or cupy.
+
+    Raises TypeError for anything that is not an array (a list, a tensor of another library).
+    """
+    if isinstance(x, np.ndarray):
+        return np
+    cupy = _cupy()
+    if cupy is not None and isinstance(x, cupy.ndarray):
+        return cupy
+    raise TypeError(
+        f"{name} must be a NumPy (or CuPy) array, not {type(x).__name__}; "
+        "numpy.asarray makes one"
+    )
+
+
+def to_device(x: Array, device: str) -> Array:
+    """`x` on `device` ("cpu" or "gpu"); the same array if it is there already."""
+    if device == "cpu":
+        return to_host(x)
+    return device_module(device).asarray(x)
+
+
+def to_host(x: Array) -> np.ndarray:
+    """`x` as a NumPy array; the same array if it is one."""
+    if isinstance(x, np.ndarray):
+        return x
+    return array_module(x).asnumpy(x)
+
+
+def device_module(device: str) -> ModuleType:
+    """numpy for "cpu", cupy for "gpu".
+
+    Raises ValueError for another name, and RuntimeError where CuPy or a GPU is missing.
+    """
+    if device == "cpu":
+        return np
+    if device != "gpu":
+        raise ValueError(f"device must be one of {', '.join(DEVICES)}, not {device!r}")
+    try:
+        import cupy
+
+        cupy.zeros(1)
+    except ModuleNotFoundError as error:
+        raise RuntimeError(
+            "device gpu needs CuPy, which is not installed: pip install 'minibn[gpu]'"
+        ) from error
+    except ImportError as error:  # a page of advice; the reason is in its cause
+        raise RuntimeError("device gpu: CuPy is installed, but cannot be imported "
+                           f"({_one_line(error.__cause__ or error)})") from error
+    except Exception as error:  # CuPy reports a missing driver or GPU in many classes
+        raise RuntimeError(
+            f"device gpu: CuPy found no usable GPU ({_one_line(error)})") from error
+    return cupy
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+def synchronize(x: Array) -> None:
+    """Wait until the device of `x` has done its work (on a CPU it always has)."""
+    if not isinstance(x, np.ndarray):
+        array_module(x).cuda.get_current_stream().synchronize()
+
+
+def pieces(shape: tuple[int, int, int], xp: ModuleType) -> list[tuple[slice, slice]]:
+    """Cut (sets, rows, channels) into pieces that fit a cache, as (slice of sets, slice of rows).
+
+    Several passes over one piece then cost one trip to memory.  A GPU gets everything in one
+    piece: there a launch costs more than a trip to memory.
+    """
+    sets, rows, channels = shape
+    if xp is not np:
+        return [(slice(0, sets), slice(0, rows))]
+    if rows * channels > PIECE:
+        return [(slice(s, s + 1), part) for s in range(sets) for part in parts(rows, channels, xp)]
+    return [(part, slice(0, rows)) for part in parts(sets, rows * channels, xp)]
+
+
+def parts(length: int, values_each: int, xp: ModuleType, piece: int = PIECE) -> list[slice]:
+    """Cut 0 … length − 1, of `values_each` floats each, into equal parts of at most `piece` floats.
+
+    Every part has one element at least; a GPU gets one part.
+    """
+    count = 1 if xp is not np else max(1, min(length, -(-length * values_each // piece)))
+    bounds = [length * k // count for k in range(count + 1)]
+    return [slice(start, stop) for start, stop in pairwise(bounds)]

@@ -1,0 +1,104 @@
+"""Train one model with one normalisation, and every setting of the recipe.
+
+Writes a result file and a figure, as `compare` does.  With --checkpoint the run is saved after
+every epoch; the same command goes on from there, exactly as if it had never stopped.
+
+  python -m minibn train --norm renorm_debias
+  python -m minibn train --norm brn --norm-option r_max=none --checkpoint runs/brn.npz
+  python -m minibn train --data cifar100 --norm renorm_debias --width 96 --epochs 100 --lr 0.1 \\
+                         --lr-every 26 --device gpu     (the paper's recipe)
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from minibn.checkpoint import load_checkpoint, save_checkpoint
+from minibn.commands.announce import announce
+from minibn.commands.compare import draw, summary
+from minibn.commands.options import (
+    add_data_options,
+    add_recipe_options,
+    fill_defaults,
+    load_data,
+    make_recipe,
+    norm_option,
+    number,
+)
+from minibn.commands.table import percent
+from minibn.norms import NORMS
+from minibn.record import make_record, save_record
+from minibn.training import Diverged, Run, finish
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `train`."""
+    parser.add_argument("--norm", choices=tuple(NORMS), default="bn", help="default: bn")
+    parser.add_argument("--norm-option", type=norm_option, action="append", default=[],
+                        metavar="KEY=VALUE",
+                        help="an argument of the normalisation's layer, as r_max=5, r_max=none, "
+                             "test_mode=moving, ramp=[50,400,250], decay=0.9; may be repeated")
+    add_data_options(parser)
+    add_recipe_options(parser)
+    group = parser.add_argument_group("results")
+    group.add_argument("--checkpoint", type=Path, metavar="FILE",
+                       help="save the run here (.npz) after every epoch; go on from it if it is "
+                            "there")
+    group.add_argument("--threshold", type=number(above=0, most=1), metavar="X",
+                       help="count the epochs to this test accuracy, a share from 0 to 1")
+    group.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR",
+                       help="folder of the figure and the result file (default: runs)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, print, write; 1 where the run diverged."""
+    fill_defaults(args)
+    recipe = make_recipe(args, args.norm, dict(args.norm_option))
+    run = Run(recipe, load_data(args), args.device)
+    if args.checkpoint is not None and args.checkpoint.exists():
+        load_checkpoint(args.checkpoint, run)
+        print(f"going on from {args.checkpoint}, after epoch {run.history.epochs} "
+              f"of {recipe.epochs}")
+    file = args.out / (f"train-{run.data.name}-{recipe.norm}-batch{recipe.batch_size}"
+                       f"-seed{recipe.seed}.json")
+    stopped: dict[str, str] = {}
+
+    def save(run: Run) -> None:
+        save_record(file, make_record([run], args.command, args.threshold, stopped))
+
+    def after_epoch(run: Run) -> None:
+        save(run)
+        tqdm.write(_line(run), file=sys.stdout)
+
+    save(run)                                        # before hours of work: the disk takes it
+    if args.checkpoint is not None and not run.history.epochs:
+        save_checkpoint(args.checkpoint, run)
+    if run.history.epochs < recipe.epochs:
+        announce([run])
+    try:
+        finish(run, checkpoint=args.checkpoint, progress=sys.stderr.isatty(),
+               after_epoch=after_epoch)
+    except Diverged as error:
+        stopped[recipe.norm] = str(error)
+        save(run)
+    except KeyboardInterrupt:
+        if args.checkpoint is not None and run.history.epochs:
+            print(f"\nthe same command goes on after epoch {run.history.epochs}")
+        raise
+    record = make_record([run], args.command, args.threshold, stopped)
+    print(f"\n{summary(record)}\n\nfigure   {draw(record, file)}\nresults  {file}")
+    return 1 if stopped else 0
+
+
+def _line(run: Run) -> str:
+    """The last epoch in one line."""
+    history = run.history
+    tested = ", ".join(f"{percent(history.final(mode))} ({mode})"
+                       for mode in history.test_accuracy)
+    return (f"epoch {history.epochs:>3}  loss {history.train_loss[-1]:.3f}  "
+            f"train {percent(history.train_accuracy[-1])}  test {tested}  "
+            f"lr {history.learning_rate[-1]:g}  {history.seconds[-1]:.1f} s")

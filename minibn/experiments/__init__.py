@@ -1,0 +1,21 @@
+"""The replication: the paper's experiments as data, the runs, the statistics and the verdicts.
+
+    cells.py       figures and tables: which network, which normalisation, which batch
+    presets.py     how large: smoke, scaled, paper
+    units.py       one run: recipe, part of the data, seed
+    runner.py      carry out one run        looks.py   look inside it (Figure 6)
+    pool.py        carry out many           search.py  choose their learning rates
+    results.py     the files of finished runs
+    statistics.py  intervals and paired differences
+    claims.py      the paper's claims and the rule that decides them
+    report.py      all of it as a page
+
+For a notebook: `judge(load_results("results/scaled"))`.
+"""
+
+from minibn.experiments.cells import EXPERIMENTS
+from minibn.experiments.claims import judge
+from minibn.experiments.presets import PRESETS
+from minibn.experiments.results import Result, Results, load_results
+
+__all__ = ["EXPERIMENTS", "PRESETS", "Result", "Results", "judge", "load_results"]

@@ -1,0 +1,1 @@
+"""The rest of a network: convolution, pooling, activations, dropout, linear, sequential."""

@@ -1,0 +1,78 @@
+"""ReLU and ELU.
+
+    relu(x) = max(x, 0)                     dx = dy where x > 0, else 0        (ReLU′(0) = 0)
+    elu(x)  = x where x > 0                 dx = dy where x > 0
+              α·(eˣ − 1) elsewhere               dy·(y + α) elsewhere          (α·eˣ = y + α)
+
+Source of ELU: Clevert, Unterthiner & Hochreiter 2016, reference [16] of the paper.
+"""
+
+from __future__ import annotations
+
+from minibn.backend import Array, array_module
+from minibn.checks import check_float, check_number, check_upstream
+from minibn.layer import Layer
+
+
+def relu(x: Array) -> tuple[Array, Array]:
+    """max(x, 0), for an array of any shape; the cache is the result itself."""
+    check_float("x", x)
+    y = array_module(x).maximum(x, 0)
+    return y, y
+
+
+def relu_backward(dy: Array, cache: Array) -> Array:
+    """dy where the result was positive, else 0."""
+    y = cache
+    check_upstream("dy", dy, y.shape, like=y)
+    return dy * (y > 0)
+
+
+def elu(x: Array, alpha: float = 1.0) -> tuple[Array, tuple]:
+    """x where positive, else α·(eˣ − 1), for an array of any shape; alpha ≥ 0."""
+    check_float("x", x)
+    alpha = check_number("alpha", alpha, least=0)
+    xp = array_module(x)
+    y = xp.where(x > 0, x, alpha * xp.expm1(xp.minimum(x, 0)))
+    return y, (x, y, alpha)
+
+
+def elu_backward(dy: Array, cache: tuple) -> Array:
+    """dy·elu′(x), where elu′ is 1 for positive x and y + α elsewhere."""
+    x, y, alpha = cache
+    check_upstream("dy", dy, y.shape, like=y)
+    return dy * array_module(y).where(x > 0, 1, y + alpha)
+
+
+class ReLU(Layer):
+    """max(x, 0)."""
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """y, of the shape and dtype of x."""
+        y, cache = relu(x)
+        if training:
+            self.cache = cache
+        return y
+
+    def backward(self, dy: Array) -> Array:
+        """dx, of the shape of x."""
+        return relu_backward(dy, self.remembered())
+
+
+class ELU(Layer):
+    """x where positive, else α·(eˣ − 1)."""
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        super().__init__()
+        self.alpha = check_number("alpha", alpha, least=0)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """y, of the shape and dtype of x."""
+        y, cache = elu(x, self.alpha)
+        if training:
+            self.cache = cache
+        return y
+
+    def backward(self, dy: Array) -> Array:
+        """dx, of the shape of x."""
+        return elu_backward(dy, self.remembered())

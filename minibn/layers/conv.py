@@ -1,0 +1,227 @@
+"""Convolution as windows times a matrix, and its two gradients.
+
+    y[n, i, j, :] = b + Σ_{p,q} x[n, i·s + p − P, j·s + q − P, :] · w[p, q]   (stride s, padding P)
+
+For each output position lay the kh·kw·C_in values that it sees in a row: a matrix `windows` with
+one row for each position.  With w as a matrix (kh·kw·C_in, C_out), convolution is one product,
+
+    y = windows·w + b
+
+and the derivative of a product gives
+
+    dw = windowsᵀ·dy        db = Σ dy (over all positions)
+    dwindows = dy·wᵀ        dx = every entry of dwindows added back to where it came from
+
+The last line is itself a convolution.  At stride 1, x[i] is seen by the output position i − p + P
+through w[p], so
+
+    dx[i] = Σ_p dy[i − p + P]·w[p]ᵀ
+
+is dy, padded by k − 1 − P, convolved with w turned by 180° and with C_in and C_out exchanged.
+
+The windows are kh·kw times as large as x.  They are made for a few images or rows at a time, used
+while they are still in the cache (`windows.py`), and made again for dw rather than kept.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from minibn.backend import Array, array_module, parts
+from minibn.checks import (
+    check_dtype,
+    check_flag,
+    check_float,
+    check_images,
+    check_integer,
+    check_same_kind,
+    check_upstream,
+    check_vector,
+)
+from minibn.layer import Layer
+from minibn.layers.initialise import he_normal
+from minibn.layers.windows import Windows
+from minibn.layers.winograd import Tiled, tile_size
+from minibn.workspace import Workspace
+
+
+class Convolved(NamedTuple):
+    """What the backward pass needs."""
+
+    x: Array             # (N, H, W, C_in)
+    w: Array             # (kh, kw, C_in, C_out)
+    b: Array | None      # (C_out,)
+    stride: int
+    padding: int
+
+
+def conv2d(x: Array, w: Array, b: Array | None = None, stride: int = 1, padding: int = 0, *,
+           workspace: Workspace | None = None) -> tuple[Array, Convolved]:
+    """y = x ∗ w + b with zero padding.
+
+    x: (N, H, W, C_in), float32 or float64; w: (kh, kw, C_in, C_out), of the dtype of x;
+    b: (C_out,) or None; stride ≥ 1 and padding ≥ 0, the same in both directions.
+    Returns y (N, H', W', C_out), H' = (H + 2·padding − kh)//stride + 1, and the cache for
+    `conv2d_backward`.  Raises ValueError or TypeError for other shapes and dtypes, and where
+    the kernel is larger than the padded image.
+    """
+    check_images("x", x)
+    check_kernel("w", w, x)
+    stride = check_integer("stride", stride, least=1)
+    padding = check_integer("padding", padding, least=0)
+    if b is not None:
+        check_vector("b", b, w.shape[-1], like=x)
+    workspace = workspace or Workspace()
+    windows = Windows(x, w.shape, stride, padding, workspace)
+    tile = tile_size(x, w, stride, padding)
+    if tile:
+        y = Tiled(x, w, padding, tile, workspace).forward()
+        if b is not None:
+            y += b
+        return y, Convolved(x, w, b, stride, padding)
+    w_matrix = w.reshape(-1, w.shape[-1])
+    y = array_module(x).empty((len(x), windows.height, windows.width, w.shape[-1]), x.dtype)
+    for n, matrix in windows:
+        out = y[n].reshape(-1, w.shape[-1])
+        array_module(x).matmul(matrix, w_matrix, out=out)
+        if b is not None:
+            out += b
+    return y, Convolved(x, w, b, stride, padding)
+
+
+def conv2d_backward(dy: Array, cache: Convolved, *, input_gradient: bool = True,
+                    workspace: Workspace | None = None) -> tuple[Array | None, Array, Array | None]:
+    """dx (shape of x), dw (shape of w) and db (C_out,), given dy of the shape of y.
+
+    dx is None with input_gradient=False: the first layer of a network has no use for it.  db is
+    None where there was no bias.
+    """
+    x, w, b, stride, padding = cache
+    workspace = workspace or Workspace()
+    windows = Windows(x, w.shape, stride, padding, workspace)
+    check_upstream("dy", dy, (len(x), windows.height, windows.width, w.shape[-1]), like=x)
+    dy = array_module(x).ascontiguousarray(dy)
+    db = None if b is None else sum_positions(dy).astype(b.dtype, copy=False)
+    tile = tile_size(x, w, stride, padding)
+    if tile:
+        return *Tiled(x, w, padding, tile, workspace).backward(dy, input_gradient), db
+    dw = kernel_gradient(dy, windows, workspace).reshape(w.shape)
+    if not input_gradient:
+        dx = None
+    elif stride == 1 and w.shape[0] == w.shape[1] > padding:
+        dx = input_gradient_by_turned_kernel(dy, cache, workspace)
+    else:
+        dx = input_gradient_by_scattering(dy, cache, workspace)
+    return dx, dw, db
+
+
+def kernel_gradient(dy: Array, windows: Windows, workspace: Workspace) -> Array:
+    """dw = windowsᵀ·dy, added up over blocks: (kh·kw·C_in, C_out)."""
+    total = None
+    for n, matrix in windows:
+        dy_rows = dy[n].reshape(-1, dy.shape[-1])
+        if total is None:
+            total = matrix.T @ dy_rows
+        else:
+            xp = array_module(dy)
+            product = workspace.array("product", total.shape, total.dtype, xp)
+            total += xp.matmul(matrix.T, dy_rows, out=product)
+    return total
+
+
+def input_gradient_by_turned_kernel(dy: Array, cache: Convolved, workspace: Workspace) -> Array:
+    """dx at stride 1: dy convolved with the turned kernel, its in- and outputs exchanged."""
+    x, w, _, _, padding = cache
+    xp = array_module(x)
+    turned = xp.ascontiguousarray(w[::-1, ::-1].swapaxes(2, 3))        # (k, k, C_out, C_in)
+    dx, _ = conv2d(dy, turned, padding=len(w) - 1 - padding, workspace=workspace)
+    return dx
+
+
+def input_gradient_by_scattering(dy: Array, cache: Convolved, workspace: Workspace) -> Array:
+    """dx at any stride: dwindows = dy·wᵀ, each entry added back to the pixel it came from."""
+    x, w, _, stride, padding = cache
+    xp = array_module(x)
+    images, height, width, channels = x.shape
+    kh, kw, _, filters = w.shape
+    out_h, out_w = dy.shape[1:3]
+    dx = xp.empty(x.shape, x.dtype)
+    for n in parts(images, height * width * channels, xp):
+        shape = (n.stop - n.start, height + 2 * padding, width + 2 * padding, channels)
+        padded = workspace.array("padded", shape, x.dtype, xp)
+        padded[...] = 0
+        rows = dy[n].reshape(-1, filters)
+        for p in range(kh):
+            for q in range(kw):
+                seen = padded[:, p:p + stride * out_h:stride, q:q + stride * out_w:stride]
+                seen += (rows @ w[p, q].T).reshape(seen.shape)
+        dx[n] = padded[:, padding:padding + height, padding:padding + width]
+    return dx
+
+
+def sum_positions(dy: Array) -> Array:
+    """(N, H, W, C) → (C,), as a product with ones."""
+    rows = dy.reshape(-1, dy.shape[-1])
+    return array_module(dy).ones(len(rows), dy.dtype) @ rows
+
+
+def check_kernel(name: str, w: Array, x: Array) -> None:
+    """`w` is (kh, kw, C_in, C_out), of the dtype and on the device of x, its C_in that of x."""
+    check_float(name, w)
+    check_same_kind(name, w, x)
+    if w.ndim != 4 or w.size == 0:
+        raise ValueError(f"{name} must have shape (kh, kw, C_in, C_out), not {w.shape}")
+    if w.shape[2] != x.shape[-1]:
+        raise ValueError(f"{name} expects {w.shape[2]} channels (its shape is {w.shape}), "
+                         f"but x has {x.shape[-1]} (its shape is {x.shape})")
+
+
+class Conv2d(Layer):
+    """A convolution with its weights.
+
+    in_channels, out_channels: C_in and C_out; size: the kernel's height and width; stride,
+    padding: the same in both directions; bias: whether b is added; seed: an int or a
+    numpy.random.Generator for the He-normal start of w; dtype: float32 or float64.
+
+    params: w (size, size, C_in, C_out), and b (C_out,) from 0 with bias=True.
+    """
+
+    may_skip_input_gradient = True
+
+    def __init__(self, in_channels: int, out_channels: int, size: int, stride: int = 1,
+                 padding: int = 0, bias: bool = True, seed: int | np.random.Generator = 0, *,
+                 dtype: object = np.float32) -> None:
+        super().__init__()
+        size = check_integer("size", size, least=1)
+        shape = (size, size, check_integer("in_channels", in_channels, least=1),
+                 check_integer("out_channels", out_channels, least=1))
+        self.stride = check_integer("stride", stride, least=1)
+        self.padding = check_integer("padding", padding, least=0)
+        dtype = check_dtype(dtype)
+        self.params = {"w": he_normal(shape, seed, dtype)}
+        if check_flag("bias", bias):
+            self.params["b"] = np.zeros(out_channels, dtype)
+        self.workspace = Workspace()
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """(N, H, W, C_in) → (N, H', W', C_out)."""
+        y, cache = conv2d(x, self.params["w"], self.params.get("b"), self.stride, self.padding,
+                          workspace=self.workspace)
+        if training:
+            self.cache = cache
+        return y
+
+    def backward(self, dy: Array, input_gradient: bool = True) -> Array | None:
+        """dx (None if not asked for); assigns grads["w"] and, with a bias, grads["b"]."""
+        dx, self.grads["w"], db = conv2d_backward(
+            dy, self.remembered(), input_gradient=input_gradient, workspace=self.workspace)
+        if db is not None:
+            self.grads["b"] = db
+        return dx
+
+    def to(self, device: str) -> Layer:
+        """Move to "cpu" or "gpu"; scratch memory is made anew there."""
+        self.workspace.clear()
+        return super().to(device)

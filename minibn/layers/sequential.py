@@ -1,0 +1,118 @@
+"""Layers one after the other: a model is a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from minibn.backend import Array
+from minibn.checks import check_flag
+from minibn.layer import Layer
+
+
+class FlatDict(dict):
+    """The dicts of several layers seen as one, with keys "name.key"; setting a key writes through.
+
+    Made anew at every access, so it always shows the layers' present arrays.
+    """
+
+    def __init__(self, layers: dict[str, Layer], which: str) -> None:
+        super().__init__((f"{name}.{key}", value) for name, layer in layers.items()
+                         for key, value in getattr(layer, which).items())
+        self._layers = layers
+        self._which = which
+
+    def __setitem__(self, flat_key: str, value: Any) -> None:
+        if flat_key not in self:
+            raise KeyError(f"no layer holds {flat_key!r} in its {self._which}")
+        # Layers may be Sequential themselves, so the name is the part before the first dot.
+        name, _, key = flat_key.partition(".")
+        getattr(self._layers[name], self._which)[key] = value
+        super().__setitem__(flat_key, value)
+
+
+class Sequential(Layer):
+    """Layers one after the other.
+
+    layers: layers, named layer1, layer2, …, or (name, layer) pairs.  `model["norm1"]` is the layer
+    of that name.  params, grads and state are those of all layers, keyed "name.key", in forward
+    order.  The layers' arrays themselves are in them; setting an entry sets the layer's.
+
+    input_gradient: whether `backward` works out the gradient of the model's input unless told.
+
+    Raises ValueError for names that are not unique and for a layer that stands in two places,
+    TypeError for what is no layer.
+    """
+
+    def __init__(self, *layers: Layer | tuple[str, Layer], input_gradient: bool = True) -> None:
+        if not layers:
+            raise ValueError("Sequential needs at least one layer")
+        self.layers: dict[str, Layer] = {}
+        self.input_gradient = check_flag("input_gradient", input_gradient)
+        for index, entry in enumerate(layers, start=1):
+            pair = entry if isinstance(entry, tuple) else (f"layer{index}", entry)
+            if len(pair) != 2:
+                raise TypeError(f"layers must each be a layer or a pair (name, layer), not {pair}")
+            name, layer = pair
+            if not isinstance(name, str):
+                raise TypeError(f"the name of a layer must be a str, not {name!r}")
+            if not isinstance(layer, Layer):
+                raise TypeError(f"{name} must be a Layer, not {type(layer).__name__}")
+            if name in self.layers or "." in name:
+                raise ValueError(f"layer names must be unique and without dots, not {name!r}")
+            for other, before in self.layers.items():
+                if layer is before:    # it remembers one forward pass, so backward would go wrong
+                    raise ValueError(f"{name} is {other} again: make a layer for each place")
+            self.layers[name] = layer
+
+    def __getitem__(self, name: str) -> Layer:
+        return self.layers[name]
+
+    @property
+    def params(self) -> FlatDict:  # type: ignore[override]
+        """All layers' parameters, "name.key"."""
+        return FlatDict(self.layers, "params")
+
+    @property
+    def grads(self) -> FlatDict:  # type: ignore[override]
+        """All layers' gradients, "name.key"."""
+        return FlatDict(self.layers, "grads")
+
+    @property
+    def state(self) -> FlatDict:  # type: ignore[override]
+        """All layers' state, "name.key"."""
+        return FlatDict(self.layers, "state")
+
+    @property
+    def test_modes(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The test modes of the layers that have any; () where none has."""
+        return next((layer.test_modes for layer in self.layers.values() if layer.test_modes), ())
+
+    def forward(self, x: Array, training: bool = False,
+                watch: Callable[[str, Array], None] | None = None) -> Array:
+        """The last layer's output.
+
+        watch(name, output) is called after every layer, for a look inside the network.
+        """
+        for name, layer in self.layers.items():
+            x = layer.forward(x, training)
+            if watch is not None:
+                watch(name, x)
+        return x
+
+    def backward(self, dy: Array, input_gradient: bool | None = None) -> Array | None:
+        """The gradient of the model's input, or None if it is not asked for; assigns grads."""
+        if input_gradient is None:
+            input_gradient = self.input_gradient
+        first, *others = self.layers.values()
+        for layer in reversed(others):
+            dy = layer.backward(dy)
+        if not input_gradient and first.may_skip_input_gradient:
+            return first.backward(dy, input_gradient=False)  # type: ignore[call-arg]
+        return first.backward(dy)
+
+    def to(self, device: str) -> Layer:
+        """Move all layers to "cpu" or "gpu", in place; returns the model."""
+        for layer in self.layers.values():
+            layer.to(device)
+        return self

@@ -1,0 +1,73 @@
+"""The windows that a convolution sees, laid out as rows of a matrix, a few images at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from minibn.backend import Array, array_module, parts
+from minibn.workspace import Workspace
+
+# Floats in a block of windows (3 MB): it should still be in the cache when the product reads it.
+TOGETHER = 768 * 1024
+
+
+class Windows:
+    """All windows of images x (N, H, W, C) under a kernel (kh, kw, …), stride and zero padding.
+
+    height, width: of the result, which has one window for each position.
+    Raises ValueError where the kernel is larger than the padded image.
+    """
+
+    def __init__(self, x: Array, kernel: tuple[int, ...], stride: int, padding: int,
+                 workspace: Workspace) -> None:
+        self.xp = array_module(x)
+        self.x = x
+        self.kh, self.kw = kernel[:2]
+        self.stride, self.padding = stride, padding
+        self.height, self.width = (
+            (length + 2 * padding - taps) // stride + 1
+            for length, taps in zip(x.shape[1:3], kernel[:2], strict=True))
+        if self.height < 1 or self.width < 1:
+            raise ValueError(f"x of {x.shape[1]}x{x.shape[2]}, padded by {padding}, is smaller "
+                             f"than the kernel of {self.kh}x{self.kw}")
+        self.workspace = workspace
+
+    def __iter__(self) -> Iterator[tuple[slice, Array]]:
+        """(slice of images, their windows as (positions, kh·kw·C)), block by block.
+
+        A matrix is valid until the next one is asked for.
+        """
+        images, _, _, channels = self.x.shape
+        if self.kh == self.kw == self.stride == 1 and self.padding == 0:
+            yield slice(0, images), self.x.reshape(-1, channels)       # each pixel is a window
+            return
+        values = self.height * self.width * self.kh * self.kw * channels
+        for n in parts(images, values, self.xp, piece=TOGETHER):
+            yield n, self._matrix(n)
+
+    def _matrix(self, n: slice) -> Array:
+        padded = pad(self.x[n], self.padding, self.workspace)
+        # Along a row of the image, a window's kw·C values lie side by side in memory: the copy
+        # moves them as one run.
+        image, row, column, item = padded.strides
+        run = self.kw * padded.shape[3]
+        views = self.xp.lib.stride_tricks.as_strided(
+            padded, (len(padded), self.height, self.width, self.kh, run),
+            (image, self.stride * row, self.stride * column, row, item))
+        windows = self.workspace.array("windows", views.shape, self.x.dtype, self.xp)
+        windows[...] = views
+        return windows.reshape(-1, self.kh * run)
+
+
+def pad(x: Array, padding: int, workspace: Workspace) -> Array:
+    """x (N, H, W, C) with `padding` zeros around each image, in the workspace."""
+    images, height, width, channels = x.shape
+    shape = (images, height + 2 * padding, width + 2 * padding, channels)
+    padded = workspace.array("padded", shape, x.dtype, array_module(x))
+    rows, columns = slice(padding, padding + height), slice(padding, padding + width)
+    padded[:, :padding] = 0
+    padded[:, padding + height:] = 0
+    padded[:, rows, :padding] = 0
+    padded[:, rows, padding + width:] = 0
+    padded[:, rows, columns] = x
+    return padded

@@ -1,0 +1,129 @@
+"""The paper's two networks: ALL-CNN (Table 1) and NiN (§4.2, after Lin, Chen & Yan 2014).
+
+Both take images (N, 24, 24, 3) and give logits (N, classes).  Every convolution is followed by a
+normalisation and an activation, under the names conv1, norm1, relu1, conv2, …
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from minibn.checks import check_choice, check_dtype, check_flag, check_integer
+from minibn.layer import Layer
+from minibn.layers.activations import ELU, ReLU
+from minibn.layers.conv import Conv2d
+from minibn.layers.dropout import Dropout
+from minibn.layers.pooling import GlobalAvgPool, MaxPool2d
+from minibn.layers.sequential import Sequential
+from minibn.norms import NORMS, check_norm_options
+
+ACTIVATIONS: dict[str, type[Layer]] = {"relu": ReLU, "elu": ELU}
+
+NamedLayers = Iterator[tuple[str, Layer]]
+
+
+def all_cnn(classes: int = 100, norm: str = "bn", width: int = 96, seed: int = 0, *,
+            activation: str = "relu", final_relu: bool = True,
+            norm_options: dict[str, Any] | None = None, dtype: object = np.float32
+            ) -> Sequential:
+    """ALL-CNN of Table 1: nine 3×3 convolutions with padding 1, then a global average pool.
+
+    classes: logits, the channels of conv9; norm: a name in `minibn.norms.NORMS`; width: channels
+    of the first three convolutions (96 in the paper; the next five have twice as many); seed: of
+    the initial weights, the same ones for every norm; activation: "relu" or "elu"; final_relu:
+    whether the activation also follows conv9's normalisation (as in Table 1); norm_options: keyword
+    arguments of the normalisation's layer; dtype: float32 or float64.
+    Raises ValueError or TypeError for unknown names and options, and for sizes that are not
+    positive integers.
+    """
+    width = check_integer("width", width, least=1)
+    classes = check_integer("classes", classes, least=1)
+    final_relu = check_flag("final_relu", final_relu)
+    layers = list(_all_cnn_layers(classes, width, _Block(norm, seed, activation, norm_options,
+                                                         dtype), final_relu))
+    return Sequential(*layers, input_gradient=False)
+
+
+def _all_cnn_layers(classes: int, width: int, block: _Block, final_relu: bool) -> NamedLayers:
+    wide = 2 * width
+    yield from block(3, width, size=3)                                 # conv1: 24×24
+    yield from block(width, width, size=3)                             # conv2
+    yield from block(width, width, size=3, stride=2)                   # conv3: 12×12
+    yield from block(width, wide, size=3)                              # conv4
+    yield from block(wide, wide, size=3)                               # conv5
+    yield from block(wide, wide, size=3, stride=2)                     # conv6: 6×6
+    yield from block(wide, wide, size=3)                               # conv7
+    yield from block(wide, wide, size=3)                               # conv8
+    yield from block(wide, classes, size=3, active=final_relu)        # conv9
+    yield "pool", GlobalAvgPool()
+
+
+def nin(classes: int = 100, norm: str = "bn", width: int = 192, seed: int = 0, *,
+        activation: str = "relu", final_relu: bool = True,
+        norm_options: dict[str, Any] | None = None, dtype: object = np.float32) -> Sequential:
+    """Network in Network: three stages of a 5×5 or 3×3 convolution and two 1×1 ones.
+
+    width: channels of the first convolution (192 in the paper), the others scale with it
+    (160/192 and 96/192 in the first stage).  Other arguments and errors as for `all_cnn`.
+    """
+    width = check_integer("width", width, least=1)
+    classes = check_integer("classes", classes, least=1)
+    final_relu = check_flag("final_relu", final_relu)
+    layers = list(_nin_layers(classes, width, seed, _Block(norm, seed, activation, norm_options,
+                                                           dtype), final_relu))
+    return Sequential(*layers, input_gradient=False)
+
+
+def _nin_layers(classes: int, width: int, seed: int, block: _Block, final_relu: bool
+                ) -> NamedLayers:
+    middle, narrow = max(1, round(width * 160 / 192)), max(1, round(width * 96 / 192))
+    yield from block(3, width, size=5)                                 # conv1: 24×24
+    yield from block(width, middle, size=1)                            # conv2
+    yield from block(middle, narrow, size=1)                           # conv3
+    yield "pool1", MaxPool2d(3, stride=2, ceil_mode=True)              # 12×12
+    yield "dropout1", Dropout(0.5, seed=2 * seed)
+    yield from block(narrow, width, size=5)                            # conv4
+    yield from block(width, width, size=1)                             # conv5
+    yield from block(width, width, size=1)                             # conv6
+    yield "pool2", MaxPool2d(3, stride=2, ceil_mode=True)              # 6×6
+    yield "dropout2", Dropout(0.5, seed=2 * seed + 1)
+    yield from block(width, width, size=3)                             # conv7
+    yield from block(width, width, size=1)                             # conv8
+    yield from block(width, classes, size=1, active=final_relu)       # conv9
+    yield "pool", GlobalAvgPool()
+
+
+class _Block:
+    """Convolution, normalisation, activation: makes the next three layers of a network."""
+
+    def __init__(self, norm: str, seed: int, activation: str,
+                 norm_options: dict[str, Any] | None, dtype: object) -> None:
+        self.norm = NORMS[check_choice("norm", norm, tuple(NORMS))]
+        check_choice("activation", activation, tuple(ACTIVATIONS))
+        self.activation = activation
+        self.options = {} if norm_options is None else norm_options
+        check_norm_options(norm, self.options)
+        self.dtype = check_dtype(dtype)
+        self.rng = np.random.default_rng(check_integer("seed", seed, least=0))
+        self.index = 0
+
+    def __call__(self, channels: int, filters: int, size: int, stride: int = 1,
+                 active: bool = True) -> NamedLayers:
+        """The padding keeps the size; without `active` there is no activation."""
+        self.index += 1
+        norm, layer = self.norm, self.norm.layer
+        conv: Layer = Conv2d(channels, filters, size, stride, padding=size // 2,
+                             bias=norm.conv_bias, seed=self.rng, dtype=self.dtype)
+        if layer and norm.wraps:
+            conv = layer(conv, **self.options)
+        yield f"conv{self.index}", conv
+        if layer and not norm.wraps:
+            yield f"norm{self.index}", layer(filters, **self.options, dtype=self.dtype)
+        if active:
+            yield f"{self.activation}{self.index}", ACTIVATIONS[self.activation]()
+
+
+MODELS = {"all_cnn": all_cnn, "nin": nin}

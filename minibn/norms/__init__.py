@@ -1,0 +1,54 @@
+"""The normalisations, one file each, and the table that names them.
+
+A new one takes a file here and a line in `NORMS`; models, commands, experiments and tests read the
+table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import signature
+from typing import Any, NamedTuple
+
+from minibn.layer import Layer
+from minibn.norms.batch_norm import BatchNorm
+from minibn.norms.batch_renorm import BatchRenorm
+from minibn.norms.group_norm import GroupNorm
+from minibn.norms.layer_norm import LayerNorm
+from minibn.norms.renorm_debias import RenormDebias
+from minibn.norms.weight_norm import WeightNorm
+
+
+class Norm(NamedTuple):
+    """How a normalisation stands in a network."""
+
+    title: str                                # its name in figures and tables
+    layer: Callable[..., Layer] | None        # made from the number of channels, or (wraps) a layer
+    conv_bias: bool                           # whether the convolution before it keeps its bias
+    wraps: bool = False                       # around the convolution instead of behind it
+
+
+NORMS: dict[str, Norm] = {
+    # A mean over the batch takes the bias of the convolution away, so it has none there.
+    "bn": Norm("BN", BatchNorm, conv_bias=False),
+    "brn": Norm("BRN", BatchRenorm, conv_bias=False),
+    "renorm_debias": Norm("renorm_debias", RenormDebias, conv_bias=False),
+    "ln": Norm("LayerNorm", LayerNorm, conv_bias=True),
+    "gn": Norm("GroupNorm", GroupNorm, conv_bias=True),
+    "wn": Norm("WeightNorm", WeightNorm, conv_bias=True, wraps=True),
+    "none": Norm("none", None, conv_bias=True),
+}
+
+
+def check_norm_options(norm: str, options: dict[str, Any]) -> None:
+    """`options` is a dict of keyword arguments that the normalisation's layer has."""
+    if not isinstance(options, dict):
+        raise TypeError(f"norm_options must be a dict, not {options!r}")
+    layer = NORMS[norm].layer
+    # What the network itself passes is not for the options to set.
+    known = () if layer is None else tuple(
+        name for name in signature(layer).parameters if name not in ("channels", "layer", "dtype"))
+    for name in options:
+        if name not in known:
+            raise ValueError(f"norm_options: {norm} has no option {name!r}; it has "
+                             f"{', '.join(known) or 'none'}")

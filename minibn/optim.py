@@ -1,0 +1,78 @@
+"""Stochastic gradient descent with momentum, and the paper's step schedule (§4.2)."""
+
+from __future__ import annotations
+
+from minibn.backend import Array, array_module, parts
+from minibn.checks import TooEarly, check_flag, check_integer, check_like, check_number
+from minibn.layer import Layer
+
+NORM_PARAMS = ("gamma", "beta")
+
+
+class SGD:
+    """v ← momentum·v + g,  p ← p − lr·v, in place, for every parameter p with gradient g.
+
+    model: a layer or model; lr > 0, may be assigned anew at any time; momentum in [0, 1);
+    weight_decay ≥ 0 adds weight_decay·p to g, but not for the γ and β of normalisations unless
+    decay_norms is set.
+
+    velocity: v for each parameter, from 0.
+    """
+
+    def __init__(self, model: Layer, lr: float, momentum: float = 0.9,
+                 weight_decay: float = 0.0, *, decay_norms: bool = False) -> None:
+        if not isinstance(model, Layer):
+            raise TypeError(f"model must be a layer, not {type(model).__name__}")
+        self.model = model
+        self.lr = lr
+        self.momentum = check_number("momentum", momentum, least=0, below=1)
+        self.weight_decay = check_number("weight_decay", weight_decay, least=0)
+        self.decay_norms = check_flag("decay_norms", decay_norms)
+        self.velocity: dict[str, Array] = {
+            name: array_module(p).zeros_like(p) for name, p in model.params.items()}
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next step."""
+        return self._lr
+
+    @lr.setter
+    def lr(self, lr: float) -> None:
+        self._lr = check_number("lr", lr, above=0)
+
+    def step(self) -> None:
+        """Change every parameter by its gradient.
+
+        Raises TooEarly before the first backward, ValueError or TypeError for a gradient of
+        another shape, dtype or device than its parameter.
+        """
+        grads = self.model.grads
+        for name, p in self.model.params.items():
+            if name not in grads:
+                raise TooEarly(f"there is no gradient of {name} yet: call backward before step")
+            v, g = self.velocity[name], grads[name]
+            check_like(f"the velocity of {name}", v, p)                # the model may have moved
+            check_like(f"the gradient of {name}", g, p)
+            if self.weight_decay and (self.decay_norms or not name.endswith(NORM_PARAMS)):
+                g = g + self.weight_decay * p
+            if p.flags.c_contiguous:
+                p, v, g = p.reshape(-1), v.reshape(-1), g.reshape(-1)
+            self._update(p, v, g)
+
+    def _update(self, p: Array, v: Array, g: Array) -> None:
+        """The two assignments, in pieces (of the first axis) that stay in the cache."""
+        for n in parts(len(p), p[:1].size, array_module(p)):
+            v[n] *= self.momentum
+            v[n] += g[n]
+            p[n] -= self.lr * v[n]
+
+
+def step_schedule(lr: float, epoch: int, every: int, factor: float = 0.1) -> float:
+    """The learning rate of an epoch, counted from 0: lr·factor^(epoch // every).
+
+    The paper divides by 10 every 64, 26 and 26 epochs at batch size 128, 10 and 5.
+    """
+    lr = check_number("lr", lr, above=0)
+    epoch = check_integer("epoch", epoch, least=0)
+    every = check_integer("every", every, least=1)
+    return lr * check_number("factor", factor, above=0) ** (epoch // every)

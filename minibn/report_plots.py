@@ -1,0 +1,242 @@
+"""The replication's figures: curves with bands over seeds, differences, the inside of a network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from minibn.experiments.cells import EXPERIMENTS, Cell
+from minibn.experiments.claims import Part, threshold
+from minibn.experiments.presets import Preset, cells_of
+from minibn.experiments.report import DRAWN, open_parts
+from minibn.experiments.results import Result, Results
+from minibn.experiments.search import cells_to_search, searched
+from minibn.experiments.statistics import t_quantile
+from minibn.plots import STYLES
+
+LINES = ("-", "--", ":")
+MIXED = ("clip", "small", "others", "rates")  # experiments that have a normalisation more than once
+BATCH_COLORS = {128: "#56B4E9", 10: "#E69F00", 5: "#0072B2", 2: "#CC79A7", 1: "#D55E00"}
+PLACES = {"conv5": "convolution", "norm5": "normalisation", "relu5": "ReLU"}
+
+
+class Curve(NamedTuple):
+    """One line of a figure: a cell, its label, its colour, solid or dashed."""
+
+    cell: Cell
+    label: str
+    color: str
+    line: str = "-"
+
+
+def report_figures(results: Results, preset: Preset) -> dict[str, Figure]:
+    """All figures of the report, by file name; those without any result are left out."""
+    figures = {}
+    for name in DRAWN:
+        experiment = EXPERIMENTS[name]
+        cells = [cell for cell in experiment.cells if results.of(cell.key)]
+        if not cells:
+            continue
+        if name == "fig6":
+            figures[name] = inside_figure(results, cells)
+            continue
+        networks = {cell.network for cell in cells}
+        counted = [threshold(results, preset, network) for network in networks]
+        line = counted[0] if len(counted) == 1 and experiment.paper_epochs else None
+        if name == "fig1":
+            curves = by_batch(cells)
+        elif name in MIXED:
+            curves = by_method_and_batch(cells)
+        else:
+            curves = by_method(cells)
+        figures[name] = curves_figure(results, curves, experiment.title, line)
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells_to_search(cells_of(EXPERIMENTS)):
+        if searched(results, cell.key):
+            gathered = f" x {cell.accumulate}" if cell.accumulate > 1 else ""
+            setting = f"{cell.network}, batch {cell.batch_size}{gathered}"
+            groups.setdefault(setting + (", ELU" if cell.activation == "elu" else ""),
+                              []).append(cell)
+    if groups:
+        figures["search"] = search_figure(results, list(groups.items()))
+    parts = open_parts(results)
+    if parts:
+        figures["differences"] = differences_figure(
+            parts, "Differences of final test accuracy, paired by seed", "points")
+    return figures
+
+
+def by_method(cells: Sequence[Cell]) -> list[Curve]:
+    """One colour for each normalisation, as in all of minibn's figures."""
+    return [Curve(cell, cell.method, STYLES[cell.norm].color) for cell in cells]
+
+
+def by_method_and_batch(cells: Sequence[Cell]) -> list[Curve]:
+    """Each normalisation in its colour, its second batch size or variant dashed."""
+    seen: dict[str, int] = {}
+    curves = []
+    for cell in cells:
+        count = seen[cell.norm] = seen.get(cell.norm, -1) + 1
+        label = cell.method if cell.variant else f"{cell.method}, batch {cell.batch_size}"
+        label = label if cell.lr is None else f"{cell.method}, rate {cell.lr:g}"
+        curves.append(Curve(cell, label, STYLES[cell.norm].color, LINES[count]))
+    return curves
+
+
+def by_batch(cells: Sequence[Cell]) -> list[Curve]:
+    """One colour for each batch size."""
+    return [Curve(cell, f"batch {cell.batch_size}", BATCH_COLORS[cell.batch_size])
+            for cell in cells]
+
+
+def curves_figure(results: Results, curves: Sequence[Curve], title: str,
+                  threshold: float | None = None, losses: bool = True) -> Figure:
+    """Training loss (unless told) and test accuracy in each method's own test mode.
+
+    Lines are means over seeds; bands their 95 % intervals.  threshold: a dashed line.
+    """
+    figure = new_figure(10 if losses else 6.2)
+    panels = figure.subplots(1, 2 if losses else 1, squeeze=False)[0]
+    for curve in curves:
+        found = results.of(curve.cell.key)
+        if found:
+            label = f"{curve.label} ({len(found)} seeds)"
+            band(panels[-1], np.array([r.curve() for r in found]), label, curve)
+            if losses:
+                band(panels[0], np.array([r.losses() for r in found]), label, curve)
+    if losses:
+        finish(panels[0], "epoch", "training loss (nats)")
+    if threshold is not None:
+        panels[-1].axhline(threshold, color="#888888", linestyle="--", linewidth=1, zorder=1)
+    panels[-1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    finish(panels[-1], "epoch", "test accuracy")
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def band(axes: Axes, values: np.ndarray, label: str, curve: Curve) -> None:
+    """The mean over rows of values (seeds, epochs), with its 95 % interval."""
+    n, epochs = values.shape
+    x, mean = np.arange(1, epochs + 1), values.mean(0)
+    axes.plot(x, mean, color=curve.color, linestyle=curve.line, label=label, linewidth=1.7,
+              marker="o", markersize=3)
+    if n > 1:
+        half = t_quantile(0.975, n - 1) * values.std(0, ddof=1) / math.sqrt(n)
+        axes.fill_between(x, mean - half, mean + half, color=curve.color, alpha=0.14, linewidth=0)
+
+
+def differences_figure(rows: Sequence[tuple[str, Part]], title: str, unit: str) -> Figure:
+    """Each difference with its 95 % interval, one below the other; above 0 favours the claim."""
+    figure = new_figure(9, 1.3 + 0.36 * len(rows))
+    axes = figure.subplots()
+    scale = 100 if unit == "points" else 1
+    for y, (_, part) in enumerate(rows):
+        if part.difference is None:
+            continue
+        found = part.difference.estimate
+        axes.errorbar(scale * found.mean, y, xerr=scale * found.half, fmt="o", color="#0072B2",
+                      capsize=3, markersize=4)
+    axes.axvline(0, color="#888888", linewidth=1, zorder=1)
+    axes.set_yticks(range(len(rows)), [label for label, _ in rows], fontsize=8.5)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlabel(f"mean difference over seeds, 95 % interval ({unit})")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="x", alpha=0.25)
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def search_figure(results: Results, groups: Sequence[tuple[str, Sequence[Cell]]]) -> Figure:
+    """Held-out accuracy against the learning rate, a panel for each setting."""
+    columns = 4
+    rows = math.ceil(len(groups) / columns)
+    figure = new_figure(11, 2.3 * rows + 0.4)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    highest = max(accuracy for _, cells in groups for cell in cells
+                  for accuracy in searched(results, cell.key).values())
+    for axes, (title, cells) in zip(panels, groups, strict=False):
+        for cell in cells:
+            found = searched(results, cell.key)
+            axes.plot(list(found), list(found.values()), label=cell.method, linewidth=1.4,
+                      color=STYLES[cell.norm].color, marker=STYLES[cell.norm].marker, markersize=4)
+        rates = sorted({lr for cell in cells for lr in searched(results, cell.key)})
+        axes.set_xscale("log")
+        axes.set_xticks(rates, [f"{lr:g}" for lr in rates], minor=False)
+        axes.minorticks_off()
+        axes.set_title(title, fontsize=9)
+        axes.set_ylim(0, highest * 1.1)
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.tick_params(labelsize=7)
+        axes.legend(frameon=False, fontsize=6.5)
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in panels[len(groups):]:
+        axes.axis("off")
+    figure.supxlabel("learning rate", fontsize=9)
+    figure.supylabel("held-out accuracy", fontsize=9)
+    return figure
+
+
+def inside_figure(results: Results, cells: Sequence[Cell]) -> Figure:
+    """Figure 6: channel means and variances at conv5 through training, then r, d and the clip.
+
+    Lines: the median channel; bands: the middle 90 % of the channels; both means over seeds.
+    """
+    figure = new_figure(11, 8.2)
+    panels = figure.subplots(3, 3)
+    for row, moment in enumerate(("mean", "variance")):
+        for axes, (place, name) in zip(panels[row], PLACES.items(), strict=True):
+            for curve in by_method(cells):
+                trace(axes, results.of(curve.cell.key), curve, moment, place)
+            finish(axes, "updates", f"{moment} after the {name}", log=True)
+    for axes, name in zip(panels[2], ("r", "d", "clipped"), strict=True):
+        for curve in by_method([cell for cell in cells if cell.norm != "bn"]):
+            trace(axes, results.of(curve.cell.key), curve, name)
+        finish(axes, "updates", {"clipped": "clipped channels, all layers"}.get(
+            name, f"{name} at norm5"), log=True)
+    panels[2, 2].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    panels[2, 2].set_ylim(bottom=0)
+    for axes in panels.ravel()[1:]:                        # one legend is enough
+        if axes.get_legend() is not None:
+            axes.get_legend().remove()
+    return figure
+
+
+def trace(axes: Axes, found: Sequence[Result], curve: Curve, name: str, place: str | None = None
+          ) -> None:
+    """What the looks say of `name`, against updates."""
+    if not found or not found[0].looks or name not in found[0].looks[0]:
+        return
+    x = [one["update"] for one in found[0].looks]
+    values = np.array([[one[name] if place is None else one[name][place] for one in r.looks]
+                       for r in found if len(r.looks) == len(x)], float).mean(0)
+    if values.ndim == 1:                                   # a share, not quantiles over channels
+        axes.plot(x, values, color=curve.color, label=curve.label, linewidth=1.6)
+        return
+    axes.plot(x, values[:, 2], color=curve.color, label=curve.label, linewidth=1.6)
+    axes.fill_between(x, values[:, 0], values[:, 4], color=curve.color, alpha=0.14, linewidth=0)
+
+
+def new_figure(width: float, height: float = 4.2) -> Figure:
+    """A figure without pyplot: nothing global changes."""
+    return Figure(figsize=(width, height), dpi=110, layout="constrained")
+
+
+def finish(axes: Axes, xlabel: str, ylabel: str, log: bool = False) -> None:
+    """Labels, grid and legend."""
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
+    if log:
+        axes.set_xscale("log")
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=8, handlelength=2.8)

@@ -1,0 +1,48 @@
+"""Results as a replication would leave them, without training: for tests of what reads them."""
+
+import numpy as np
+
+from minibn.experiments import EXPERIMENTS, PRESETS
+from minibn.experiments.presets import cells_of, replications
+from minibn.experiments.results import Result, Results
+from minibn.experiments.search import cells_to_search
+from minibn.history import History
+
+SCALED = PRESETS["scaled"]
+MADE = dict.fromkeys(("commit", "minibn", "numpy", "python", "processor", "blas_threads"), "abc")
+
+
+def pretend(unit, ends, rng):
+    """A result whose accuracy rises to about `ends`."""
+    recipe, subset = unit.recipe, unit.subset
+    epochs = np.arange(1, recipe.epochs + 1)
+    curve = 0.1 + (ends - 0.1) * (1 - np.exp(-2 * epochs / recipe.epochs))
+    curve = np.clip(curve + rng.normal(0, 0.01, len(epochs)), 0, 1)
+    right = np.arange(subset.test) < round(curve[-1] * subset.test)
+    modes = {"brn": ("moving", "batch"), "renorm_debias": ("batch", "moving"), "bn": ("moving",)
+             }.get(recipe.norm, ("plain",))
+    two = len(modes) == 2
+    each = subset.train // (recipe.batch_size * recipe.accumulate)
+    history = History(
+        train_loss=list(2.3 - curve), train_accuracy=list(curve),
+        test_accuracy={mode: list(curve) for mode in modes},
+        learning_rate=[recipe.lr] * len(epochs), clipped_train=[0.1] * len(epochs) * two,
+        clipped_test=[0.05] * len(epochs) * two, seconds=[1.0] * len(epochs))
+    quantiles = [0.1, 0.2, 0.3, 0.4, 0.5]
+    places = dict.fromkeys(("conv5", "norm5", "relu5"), quantiles)
+    looks = [{"update": update, "mean": places, "variance": places,
+              **({"r": quantiles, "d": quantiles, "clipped": 0.1} if two else {})}
+             for update in (1, 2, 4, *(each * epochs).tolist())] * unit.looks
+    return Result(unit, "done", history, looks, np.packbits(right).tobytes().hex(),
+                  float(len(epochs)), MADE)
+
+
+def pretend_results(ends=lambda cell: 0.5, names=tuple(EXPERIMENTS), seeds=None, search=True):
+    """All that the scaled preset runs; ends: the final accuracy of a cell."""
+    rng = np.random.default_rng(0)
+    cells = {cell.key: cell for cell in cells_of(EXPERIMENTS)}
+    rates = {cell.key: SCALED.grid(cell)[0] for cell in cells.values()}
+    units = replications(SCALED, names, rates, seeds) + SCALED.pilots(rates)
+    if search:
+        units += [u for cell in cells_to_search(cells_of(names)) for u in SCALED.search(cell)]
+    return Results([pretend(unit, ends(cells[unit.cell]), rng) for unit in units])

@@ -1,0 +1,119 @@
+"""The benchmarks run, and what they compare is the same computation."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minibn.backend import device_module
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+BATCH, WIDTH = 3, 4
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """`contenders.load`, with the benchmarks' folder on the path as when a command is run."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import contenders
+
+    def load(name, norm="bn"):
+        try:
+            return contenders.load(name)(BATCH, WIDTH, norm, "cpu")
+        except ModuleNotFoundError as error:
+            if error.name not in ("torch", "jax"):
+                raise
+            pytest.skip(f"{error.name} is not installed")
+
+    return load
+
+
+@pytest.mark.parametrize(
+    ("peer", "norm"),
+    [
+        ("torch", "bn"),
+        ("torch-channels-last", "bn"),
+        ("torch", "renorm_debias"),
+        ("autograd", "bn"),
+        ("autograd-flat", "bn"),
+        ("jax", "bn"),
+    ],
+)
+def test_same_training_step(load, peer, norm):
+    """Same losses, gradients and weights as minibn over several steps from the same weights."""
+    other, ours = load(peer, norm), load("minibn", norm)
+    start = {name: w.copy() for name, w in ours.parameters().items()}
+    for _ in range(3):
+        np.testing.assert_allclose(float(ours.step()), float(other.step()), rtol=1e-5)
+        if hasattr(other, "gradients"):
+            assert_same(ours.gradients(), other.gradients(), rtol=1e-3)
+    assert_same(changes(ours, start), changes(other, start), rtol=1e-2)
+
+
+def changes(contender, start):
+    return {name: w - start[name] for name, w in contender.parameters().items()}
+
+
+def assert_same(ours, theirs, rtol):
+    """Each array agrees to `rtol` of its own largest entry (float32 sums in another order)."""
+    assert set(ours) == set(theirs)
+    for name, a in ours.items():
+        np.testing.assert_allclose(
+            a, theirs[name], rtol=0, atol=rtol * np.abs(a).max(), err_msg=name
+        )
+        assert np.abs(a).max() > 0, f"{name} is all zero: the comparison proves nothing"
+
+
+def run(command, *arguments, status=0):
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / command), "--width", str(WIDTH), "--batch", "2",
+         "--quick", *arguments],
+        capture_output=True, text=True, timeout=300, check=False,
+    )
+    assert done.returncode == status, done.stderr
+    return done
+
+
+def test_train_step_command(tmp_path):
+    file = tmp_path / "figures.json"
+    done = run("train_step.py", "--norm", "renorm_debias", "--json", str(file))
+    results = json.loads(file.read_text())
+    assert [row["norm"] for row in results["batches"][0]["norms"]] == ["renorm_debias"]
+    for row in results["batches"][0]["norms"]:
+        for step in row["steps"]:
+            assert step["ms"]["q1"] <= step["ms"]["median"] <= step["ms"]["q3"]
+            assert 0 < step["import_mib"] < step["peak_mib"]
+            assert 0 < step["share"] < 2
+    again = run("train_step.py", "--markdown", str(file))
+    assert again.stdout == done.stdout and "| minibn ms" in done.stdout
+
+
+def test_profile_command():
+    """Every part of the step is found, the convolution's products apart from its windows."""
+    out = run("train_step.py", "--profile", "--norm", "bn").stdout
+    cells = [[c.strip() for c in line.split("|")[1:-1]] for line in out.splitlines()]
+    ms = {row[0]: float(row[1]) for row in cells if len(row) == 3 and row[2].endswith("%")}
+    for part in ("products", "windows", "normalisation", "activation", "optimiser", "loss"):
+        assert ms[part] > 0, part
+    products = [row[2] for row in cells if len(row) == 3 and row[0].startswith("conv.py")]
+    assert any("matmul" in code or "@" in code for code in products)
+
+
+def test_peers_command():
+    out = run("peers.py", "--peers", "autograd").stdout
+    assert "| autograd" in out and "times minibn's" in out
+
+
+def test_device_gpu_without_one_is_one_line():
+    try:
+        device_module("gpu")
+    except RuntimeError:
+        done = run("train_step.py", "--device", "gpu", status=2)
+        assert "device gpu" in done.stderr and "Traceback" not in done.stderr
+    else:
+        pytest.skip("there is a GPU")

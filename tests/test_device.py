@@ -1,0 +1,500 @@
+"""Everything that runs on a GPU: on the stand-in of `fake_cupy.py`, and on CuPy where it works.
+
+The numbers must be NumPy's but for rounding: on a GPU work is not cut into blocks, so sums are
+taken in another order.
+"""
+
+import sys
+from dataclasses import replace
+from types import ModuleType
+
+import fake_cupy
+import numpy as np
+import pytest
+from cases import CASES, every_case
+
+import minibn
+from minibn import functional
+from minibn.__main__ import main
+from minibn.backend import array_module, device_module, synchronize, to_device, to_host
+from minibn.checkpoint import load_model, read_checkpoint
+from minibn.data import make_synthetic
+from minibn.evaluation import predict, test_accuracy, test_modes
+from minibn.gradcheck import relative_error
+from minibn.layer import Layer
+from minibn.models import MODELS
+from minibn.norms import NORMS
+from minibn.optim import SGD
+from minibn.recipe import Recipe
+from minibn.training import Run, train
+
+ROUNDING = {"float64": 1e-10, "float32": 1e-4}
+DATA = make_synthetic(train=50, test=23)
+TINY = Recipe(width=2, epochs=1, lr=0.02, batch_size=5, dtype="float64")
+C, IMAGES, DENSE = 24, (5, 12, 12, 24), (6, 24)        # enough for tiles in a 3×3 convolution
+NORM_LAYERS = {name: norm.layer for name, norm in NORMS.items() if norm.layer and not norm.wraps}
+LAYERS = {  # every layer, and the shape of an input
+    **{name: (lambda make=make, **k: make(C, **k), IMAGES) for name, make in NORM_LAYERS.items()},
+    **{f"{name} of rows": (lambda make=make, **k: make(C, **k), DENSE)
+       for name, make in NORM_LAYERS.items()},
+    "brn, ramp, updated last": (lambda **k: minibn.BatchRenorm(
+        C, ramp=(1, 3, 2), update_first=False, test_mode="batch", **k), IMAGES),
+    "brn without clip": (lambda **k: minibn.BatchRenorm(C, r_max=None, **k), IMAGES),
+    "renorm_debias, moving": (lambda **k: minibn.RenormDebias(C, test_mode="moving", **k), IMAGES),
+    "renorm_debias, eps outside": (lambda **k: minibn.RenormDebias(C, eps_inside=False, **k),
+                                   IMAGES),
+    "wn": (lambda **k: minibn.WeightNorm(minibn.Conv2d(C, 25, 3, padding=1, **k)), IMAGES),
+    "wn, linear": (lambda **k: minibn.WeightNorm(minibn.Linear(C, 3, **k)), DENSE),
+    "conv in tiles": (lambda **k: minibn.Conv2d(C, 25, 3, padding=1, **k), IMAGES),
+    "conv": (lambda **k: minibn.Conv2d(C, 3, 3, padding=1, **k), IMAGES),
+    "conv, stride": (lambda **k: minibn.Conv2d(C, 25, 3, stride=2, padding=1, **k), IMAGES),
+    "conv, wide padding": (lambda **k: minibn.Conv2d(C, 3, 3, padding=4, **k), IMAGES),
+    "conv 1x1": (lambda **k: minibn.Conv2d(C, 3, 1, bias=False, **k), IMAGES),
+    "conv 5x5": (lambda **k: minibn.Conv2d(C, 3, 5, padding=2, **k), IMAGES),
+    "linear": (lambda **k: minibn.Linear(C, 3, **k), DENSE),
+    "relu": (lambda **k: minibn.ReLU(), IMAGES),
+    "elu": (lambda **k: minibn.ELU(0.5), IMAGES),
+    "max pool": (lambda **k: minibn.MaxPool2d(3, 2, ceil_mode=True), IMAGES),
+    "avg pool": (lambda **k: minibn.AvgPool2d(3, 2, ceil_mode=True), IMAGES),
+    "global avg pool": (lambda **k: minibn.GlobalAvgPool(), IMAGES),
+    "dropout": (lambda **k: minibn.Dropout(0.5), IMAGES),
+    **{f"{network}, {norm}": (
+        lambda network=network, norm=norm, **k: MODELS[network](5, norm, 8, **k), (2, 24, 24, 3))
+       for network in MODELS for norm in NORMS},
+    "all_cnn in tiles": (lambda **k: minibn.all_cnn(5, "renorm_debias", C, activation="elu", **k),
+                         (3, 24, 24, 3)),
+}
+every_layer = pytest.mark.parametrize("name", LAYERS)
+every_dtype = pytest.mark.parametrize("dtype", ROUNDING)
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    """The stand-in, installed as cupy."""
+    monkeypatch.setitem(sys.modules, "cupy", fake_cupy)
+    return fake_cupy
+
+
+@pytest.fixture(params=["stand-in", "real"])
+def gpu(request):
+    """The module of the arrays on the GPU: the stand-in, then CuPy where it works."""
+    if request.param == "stand-in":
+        return request.getfixturevalue("stand_in")
+    try:
+        return device_module("gpu")
+    except RuntimeError as error:
+        pytest.skip(str(error))
+
+
+def moved(value, xp):
+    """NumPy arrays on the device of `xp`; anything else as it is."""
+    return xp.asarray(value) if isinstance(value, np.ndarray) else value
+
+
+def assert_close(found, expected, xp, dtype="float64"):
+    """`found` lies on the device of `xp` and is `expected` there, in the same dtype."""
+    if expected is None:
+        assert found is None
+        return
+    assert isinstance(found, xp.ndarray)
+    expected, found = np.asarray(expected), to_host(found)
+    assert found.dtype == expected.dtype and found.shape == expected.shape
+    assert relative_error(found, expected) < ROUNDING[dtype]
+
+
+def as_tuple(gradients):
+    return gradients if isinstance(gradients, tuple) else (gradients,)
+
+
+# The stand-in refuses what CuPy refuses ---------------------------------------------------------
+
+@pytest.mark.parametrize("mix", [
+    lambda x, a: x + a, lambda x, a: a + x, lambda x, a: a @ x, lambda x, a: x == a,
+    lambda x, a: x @ a, lambda x, a: np.asarray(x), lambda x, a: np.add(a, x),
+    lambda x, a: a.__setitem__(..., x), lambda x, a: a.__iadd__(x), lambda x, a: x.__iadd__(a),
+    lambda x, a: np.stack([a, x]), lambda x, a: x + [1, 2],
+    lambda x, a: array_module(x).exp(a), lambda x, a: array_module(x).maximum(x, a),
+    lambda x, a: array_module(x).matmul(x, x, out=a), lambda x, a: array_module(x).where(a, x, x),
+])
+def test_arrays_of_two_devices_do_not_mix(gpu, mix):
+    with pytest.raises(TypeError):
+        mix(gpu.asarray(np.eye(2)), np.eye(2))
+
+
+def test_numbers_are_welcome(gpu):
+    x = gpu.asarray(np.array([1.0, 2.0], np.float32))
+    for result in (2 * x, x * 2.0, np.float32(2) * x, x * np.float32(2), gpu.maximum(x, 0) + x):
+        assert result.dtype == np.float32
+        assert np.array_equal(gpu.asnumpy(result), [2, 4])
+
+
+def test_a_single_value_stays_on_the_device(gpu):
+    x = gpu.asarray(np.arange(6.0).reshape(2, 3))
+    for value in (x.sum(), x.mean((0, 1)), x.max(), x[1, 2], (x > 3).any(), x.sum() + 1):
+        assert isinstance(value, gpu.ndarray) and value.shape == ()
+    assert float(x[1, 2]) == 5
+    entry = x[1, 2]
+    entry += 1                                            # a view, where NumPy has a copy
+    assert float(x[1, 2]) == 6
+
+
+def test_an_index_out_of_range_wraps(gpu):
+    """Which is why the loss looks at its labels."""
+    x, index = gpu.asarray(np.arange(3.0)), gpu.asarray(np.array([0, 4, -1]))
+    assert np.array_equal(gpu.asnumpy(x[index]), [0, 1, 2])
+    x[index] = 7
+    assert np.array_equal(gpu.asnumpy(x), [7, 7, 7])
+    with pytest.raises(IndexError):
+        x[3]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_division_by_zero_is_silent(gpu):
+    assert float(1 / gpu.zeros(1)[0]) == np.inf
+
+
+@pytest.mark.parametrize("mix", [
+    lambda x: np.exp(x), lambda x: np.maximum(x, 0), lambda x: np.add(x, np.float64(1)),
+    lambda x: np.sum(x), lambda x: np.empty_like(x), lambda x: x[np.arange(2)],
+    lambda x: x.__setitem__(..., np.zeros(2)), lambda x: fake_cupy.matmul(x, x, out=x),
+])
+def test_the_stand_in_is_stricter_than_cupy(mix):
+    with pytest.raises((TypeError, ValueError)):
+        mix(fake_cupy.zeros(2))
+
+
+def test_the_stand_in_has_no_other_names():
+    x = fake_cupy.zeros(2)
+    for owner, name in [(fake_cupy, "einsum"), (fake_cupy, "errstate"), (fake_cupy, "random"),
+                        (fake_cupy.lib.stride_tricks, "sliding_window_view"),
+                        (x, "__array_namespace__"), (x, "tolist"), (x, "std")]:
+        assert not hasattr(owner, name)
+
+
+# Functions --------------------------------------------------------------------------------------
+
+@every_dtype
+@every_case
+def test_functions_give_numpys_numbers(case, dtype, gpu, rng):
+    args = case.arguments(rng, dtype)
+    y, cache = case.forward(*args, *case.constants)
+    dy = rng.normal(size=np.shape(y)).astype(dtype)
+    expected = as_tuple(case.backward(dy, cache))
+
+    there = [moved(value, gpu) for value in args]
+    y_there, cache = case.forward(*there, *(moved(value, gpu) for value in case.constants))
+    found = as_tuple(case.backward(moved(dy, gpu), cache))
+    assert_close(y_there, y, gpu, dtype)
+    for gradient, wanted in zip(found, expected, strict=True):
+        assert_close(gradient, wanted, gpu, dtype)
+
+
+ARGUMENTS = {  # the arrays that each function takes, in order
+    "batch_norm": ("x", "gamma", "beta"), "batch_renorm": ("x", "gamma", "beta", "r", "d"),
+    "layer_norm": ("x", "gamma", "beta"), "group_norm": ("x", "gamma", "beta"),
+    "weight_norm": ("v", "g"), "linear": ("x", "w", "b"), "conv2d": ("x", "w", "b"),
+    "softmax_cross_entropy": ("logits", "labels"),
+}
+MIXED = {case.name: case for case in CASES if None not in case.shapes}
+
+
+def test_the_functions_of_several_arrays_are_all_listed():
+    several = {case.name for case in CASES
+               if len(case.shapes) + sum(isinstance(c, np.ndarray) for c in case.constants) > 1}
+    assert several == set(ARGUMENTS)
+
+
+@pytest.mark.parametrize("name, odd", [(name, i) for name, names in ARGUMENTS.items()
+                                       for i in range(len(names))])
+def test_functions_name_the_argument_on_another_device(name, odd, gpu, rng):
+    """The odd one out is named; or, if it is the first, the next, which is compared with it."""
+    case, names = MIXED[name], ARGUMENTS[name]
+    values = [*case.arguments(rng), *case.constants]
+    for here, there in ((np, gpu), (gpu, np)):
+        mixed = [moved(value, there if i == odd else here) for i, value in enumerate(values)]
+        with pytest.raises(TypeError, match=f"^{names[odd or 1]} is an array of"):
+            case.forward(*mixed)
+
+
+@pytest.mark.parametrize("name", sorted(MIXED))
+def test_backward_names_a_gradient_on_another_device(name, gpu, rng):
+    if name == "softmax_cross_entropy":
+        pytest.skip("its upstream gradient is a number")
+    case = MIXED[name]
+    args = case.arguments(rng)
+    y, cache = case.forward(*args, *case.constants)
+    upstream = "dw" if name == "weight_norm" else "dy"
+    with pytest.raises(TypeError, match=f"^{upstream} is an array of"):
+        case.backward(gpu.asarray(y), cache)
+
+
+def test_labels_out_of_range_are_refused(gpu):
+    logits = gpu.zeros((3, 4))
+    for labels in ([0, 1, 4], [0, -1, 2]):
+        with pytest.raises(ValueError, match="labels must be in 0 … 3"):
+            functional.softmax_cross_entropy(logits, gpu.asarray(np.array(labels)))
+
+
+# Layers and models ------------------------------------------------------------------------------
+
+def backward(layer, dy):
+    """A model leaves out the gradient of the images unless asked."""
+    options = {"input_gradient": True} if isinstance(layer, minibn.Sequential) else {}
+    return layer.backward(dy, **options)
+
+
+def test_every_layer_is_tried():
+    def kinds(layer):
+        return {type(layer).__name__}.union(*map(kinds, getattr(layer, "layers", {}).values()))
+
+    tried = set().union(*(kinds(make()) for make, _ in LAYERS.values()))
+    assert tried == {name for name, kind in vars(minibn).items()
+                     if isinstance(kind, type) and issubclass(kind, Layer)} - {"Layer"}
+
+
+@every_layer
+def test_layers_give_numpys_numbers(name, gpu, rng):
+    """Forward, backward and update, three times; then a test."""
+    make, shape = LAYERS[name]
+    here, there = make(), make()
+    if "Dropout" not in name and here.params:             # in float64 where there are weights
+        here, there = make(dtype=np.float64), make(dtype=np.float64)
+    there.to("gpu")
+    for layer in (here, there):
+        layer.optimiser = SGD(layer, lr=0.1, weight_decay=0.01)
+    for _ in range(3):
+        x = rng.normal(0.5, 2.0, shape)
+        y, y_there = here.forward(x, True), there.forward(gpu.asarray(x), True)
+        dy = rng.normal(size=y.shape)
+        dx, dx_there = backward(here, dy), backward(there, gpu.asarray(dy))
+        assert_close(y_there, y, gpu)
+        assert_close(dx_there, dx, gpu)
+        for layer in (here, there):
+            layer.optimiser.step()
+    assert_close(there.forward(gpu.asarray(x)), here.forward(x), gpu)
+    for group in ("params", "grads", "state"):
+        ours, theirs = getattr(here, group), getattr(there, group)
+        assert list(ours) == list(theirs)
+        for key, value in ours.items():
+            if isinstance(value, int):
+                assert theirs[key] == value
+            else:
+                assert_close(theirs[key], value, gpu)
+    synchronize(y_there)
+
+
+@every_layer
+def test_layers_name_the_argument_on_another_device(name, gpu, rng):
+    make, shape = LAYERS[name]
+    layer = make()
+    x = rng.normal(size=shape).astype(np.float32)
+    y = layer.forward(x, training=True)
+    with pytest.raises(TypeError, match="^dy is an array of"):
+        backward(layer, gpu.asarray(y))
+    if layer.params:
+        with pytest.raises(TypeError, match="^[xwv] is an array of numpy|^[xwv] is an array of "):
+            layer.forward(gpu.asarray(x))
+        layer.to("gpu")
+        with pytest.raises(TypeError, match="^[xwv] is an array of"):
+            layer.forward(x)
+
+
+@every_layer
+def test_a_layer_that_has_worked_can_move(name, gpu, rng):
+    """There and back, with nothing of one device left for the other."""
+    make, shape = LAYERS[name]
+    layer, x = make(), rng.normal(size=shape).astype(np.float32)
+    for device, module in (("cpu", np), ("gpu", gpu), ("cpu", np)):
+        layer.to(device)
+        y = layer.forward(moved(x, module), training=True)
+        for found in (y, backward(layer, y), *layer.grads.values()):
+            assert isinstance(found, module.ndarray)
+
+
+def test_a_layer_comes_back(gpu, rng):
+    """Moved there and back, all that it holds is NumPy's again."""
+    layer, x = minibn.RenormDebias(3), rng.normal(size=(4, 3)).astype(np.float32)
+    layer.to("gpu")
+    backward(layer, layer.forward(gpu.asarray(x), training=True))
+    assert layer.to("cpu") is layer
+    for value in (*layer.params.values(), *layer.grads.values(), layer.state["moving_mean"],
+                  layer.r, layer.d):
+        assert isinstance(value, np.ndarray)
+    twin = minibn.RenormDebias(3)
+    twin.forward(x, training=True)
+    assert layer.forward(x) == pytest.approx(twin.forward(x), rel=1e-6)
+    assert layer.clipped == twin.clipped
+
+
+def test_an_optimiser_left_behind_is_named(gpu, rng):
+    model = minibn.Linear(3, 2)
+    optimiser = SGD(model, lr=0.1)
+    model.to("gpu")
+    x = gpu.asarray(rng.normal(size=(4, 3)).astype(np.float32))
+    model.backward(model.forward(x, training=True))
+    with pytest.raises(TypeError, match="^the velocity of w is an array of numpy"):
+        optimiser.step()
+
+
+# Training ---------------------------------------------------------------------------------------
+
+def trained(recipe, device, **options):
+    return train(recipe, DATA, device=device, progress=False, **options)
+
+
+def assert_same_run(run, other):
+    """Two runs, each on its own device, agree but for rounding."""
+    for group in ("params", "state"):
+        ours, theirs = getattr(run.model, group), getattr(other.model, group)
+        assert list(ours) == list(theirs)
+        for key, value in ours.items():
+            if isinstance(value, int):
+                assert theirs[key] == value
+            else:
+                # The mean of a channel may be zero but for rounding.
+                np.testing.assert_allclose(to_host(theirs[key]), to_host(value), 1e-7, 1e-9, key)
+    ours, theirs = run.history, other.history
+    assert theirs.train_loss == pytest.approx(ours.train_loss, rel=1e-9)
+    assert theirs.test_accuracy == ours.test_accuracy
+    for key in ("train_accuracy", "clipped_train", "clipped_test", "learning_rate"):
+        assert getattr(theirs, key) == pytest.approx(getattr(ours, key)), key
+
+
+@pytest.mark.parametrize("network", MODELS)
+@pytest.mark.parametrize("norm", NORMS)
+def test_training_gives_numpys_numbers(network, norm, gpu):
+    recipe = replace(TINY, network=network, norm=norm, accumulate=2, weight_decay=0.01)
+    run = trained(recipe, "gpu")
+    assert all(isinstance(p, gpu.ndarray) for p in run.model.params.values())
+    assert_same_run(trained(recipe, "cpu"), run)
+
+
+@pytest.mark.parametrize("devices", [("gpu", "cpu"), ("cpu", "gpu"), ("gpu", "gpu")], ids="-".join)
+def test_a_run_goes_on_on_another_device(devices, gpu, tmp_path):
+    recipe, file = replace(TINY, norm="renorm_debias", network="nin", epochs=2), tmp_path / "run"
+    before, after = devices
+    first = trained(replace(recipe, epochs=1), before, checkpoint=file)
+    arrays = read_checkpoint(file).arrays
+    for name, value in (*first.model.params.items(),):
+        assert np.array_equal(arrays[f"params/{name}"], to_host(value))
+    for name, value in first.optimiser.velocity.items():
+        assert np.array_equal(arrays[f"velocity/{name}"], to_host(value))
+    assert_same_run(trained(recipe, "cpu"), trained(recipe, after, checkpoint=file))
+
+
+@pytest.mark.parametrize("norm", ["bn", "brn", "renorm_debias", "wn"])
+def test_testing_and_predicting_there(norm, gpu, tmp_path):
+    file = tmp_path / "run"
+    run = trained(replace(TINY, norm=norm), "cpu", checkpoint=file)
+    model, _ = load_model(file, "gpu")
+    for mode in test_modes(model):
+        how = (run.mean, run.std, mode, 5)
+        accuracies, probabilities = (
+            [test(m, *args, *how, device, "float64")
+             for m, device in ((run.model, "cpu"), (model, "gpu"))]
+            for test, args in ((test_accuracy, (DATA.test_images, DATA.test_labels)),
+                               (predict, (DATA.test_images,))))
+        assert accuracies[0] == accuracies[1]
+        assert all(isinstance(p, np.ndarray) for p in probabilities)
+        assert probabilities[1] == pytest.approx(probabilities[0], rel=1e-9)
+    with pytest.raises(TypeError, match="^[xwv] is an array of"):
+        test_accuracy(model, DATA.test_images, DATA.test_labels, run.mean, run.std, mode, 5)
+
+
+MASKS = {"all_cnn": 0, "nin": 2}      # dropout masks are drawn on the CPU, and then moved
+LOOKS = {"wn": 9}                     # a weight norm looks whether v has a direction
+
+
+@pytest.mark.parametrize("network", MODELS)
+@pytest.mark.parametrize("norm", NORMS)
+def test_arrays_cross_only_at_the_edges_of_the_loop(network, norm, stand_in, monkeypatch):
+    """Two arrays a batch, images and labels; a look at the loss every LOOK_EVERY updates."""
+    monkeypatch.setattr("minibn.training.LOOK_EVERY", 4)
+    width = 24 if norm == "bn" else 2                     # 24: some convolutions are in tiles
+    run = Run(replace(TINY, network=network, norm=norm, width=width), DATA, "gpu")
+    run._train_epoch(None)                                # constants have moved by now
+    before = stand_in.crossings.copy()
+    batches = run.updates_per_epoch
+    run._train_epoch(None)
+    crossed = stand_in.crossings - before
+    looks = -(-batches // 4) * (1 + 9 * (norm in ("brn", "renorm_debias")))
+    assert crossed == {
+        "to device": batches * (2 + MASKS[network]),
+        "looked at": looks + 1 + batches * LOOKS.get(norm, 0),
+    }
+
+
+def test_a_test_looks_once(stand_in):
+    """Two arrays a batch again, and at the end the number of images classified right."""
+    run = Run(replace(TINY, norm="bn"), DATA, "gpu")
+    before = stand_in.crossings.copy()
+    test_accuracy(run.model, DATA.test_images, DATA.test_labels, run.mean, run.std, "moving", 5,
+                  "gpu", "float64")
+    assert stand_in.crossings - before == {"to device": 2, "looked at": 1}
+
+
+# The command line, and machines without a GPU ----------------------------------------------------
+
+SMALL = ["--limit-train", "20", "--limit-test", "10", "--width", "2", "--epochs", "1"]
+
+
+def test_the_commands_run_there(gpu, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", *SMALL, "--device", "gpu", "--checkpoint", "run.npz"]) == 0
+    assert main(["evaluate", "run.npz", "--device", "gpu", "--limit-test", "10"]) == 0
+    assert main(["compare", *SMALL, "--device", "gpu", "--out", "runs",
+                 "--norms", "bn", "renorm_debias"]) == 0
+    assert "renorm_debias" in capsys.readouterr().out
+
+
+def no_cupy(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "cupy", None)        # what makes an import fail
+    return "device gpu needs CuPy, which is not installed: pip install 'minibn[gpu]'"
+
+
+def broken_cupy(monkeypatch, tmp_path):
+    """CuPy without CUDA's libraries: a page of advice, raised from the error that says why."""
+    (tmp_path / "cupy.py").write_text(
+        "raise ImportError('''\n====\nFailed to import CuPy.\n\nIf you installed …\n===='''\n"
+        ") from ImportError('libcudart.so.12: cannot open shared object file')\n")
+    monkeypatch.delitem(sys.modules, "cupy", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    return ("device gpu: CuPy is installed, but cannot be imported "
+            "(libcudart.so.12: cannot open shared object file)")
+
+
+def no_gpu(monkeypatch, tmp_path):
+    def zeros(shape):
+        raise RuntimeError("cudaErrorNoDevice:\n  no CUDA-capable device is detected")
+
+    cupy = ModuleType("cupy")
+    cupy.zeros, cupy.ndarray = zeros, type("ndarray", (), {})
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    return ("device gpu: CuPy found no usable GPU "
+            "(cudaErrorNoDevice: no CUDA-capable device is detected)")
+
+
+without = pytest.mark.parametrize("lacking", [no_cupy, broken_cupy, no_gpu])
+
+
+@without
+def test_without_a_gpu_the_error_is_one_line(lacking, monkeypatch, tmp_path):
+    message = lacking(monkeypatch, tmp_path)
+    for attempt in (lambda: device_module("gpu"), lambda: to_device(np.zeros(1), "gpu"),
+                    lambda: minibn.Linear(1, 1).to("gpu"), lambda: Run(TINY, DATA, "gpu")):
+        with pytest.raises(RuntimeError) as caught:
+            attempt()
+        assert str(caught.value) == message
+
+
+@without
+def test_without_a_gpu_a_command_ends_with_status_2(lacking, monkeypatch, tmp_path, capsys):
+    message = lacking(monkeypatch, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", *SMALL, "--device", "gpu"]) == 2
+    assert capsys.readouterr().err == f"minibn train: {message}\n"
+
+
+def test_another_device_is_refused():
+    with pytest.raises(ValueError, match="device must be one of cpu, gpu, not 'tpu'"):
+        device_module("tpu")

@@ -1,0 +1,148 @@
+"""Verdicts: planted truths are found, noise is not taken for one, troubles are counted."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pretend_results import SCALED, pretend_results
+
+from minibn.__main__ import main
+from minibn.experiments import claims
+from minibn.experiments.cells import BN_5, BN_10, DEBIAS_5
+from minibn.experiments.claims import (
+    FAILS,
+    HOLDS,
+    OPEN,
+    decide,
+    decide_equal,
+    epochs_to,
+    judge,
+    roughness,
+    threshold,
+)
+from minibn.experiments.report import report
+from minibn.experiments.results import Results, write_result
+from minibn.experiments.statistics import Difference, Estimate
+
+
+def verdicts(results):
+    return {one.key: one.verdict for one in judge(results, SCALED)}
+
+
+def planted(values):
+    """Final accuracies by norm; others 0.5."""
+    return pretend_results(lambda cell: values.get(cell.norm, 0.5), search=False)
+
+
+def test_a_planted_advantage_is_found_and_a_planted_disadvantage_too():
+    better = verdicts(planted({"renorm_debias": 0.7}))
+    worse = verdicts(planted({"renorm_debias": 0.3}))
+    for key in ("final", "speed", "nin_loss", "batch_1"):
+        assert (better[key], worse[key]) == (HOLDS, FAILS)
+    assert better["nin_final"] == worse["nin_final"] == FAILS
+
+
+def test_where_nothing_differs_little_is_claimed():
+    found = verdicts(planted({}))
+    told = [key for key, verdict in found.items() if verdict != OPEN and key != "nin_final"]
+    assert len(told) <= 2, told
+
+
+def test_smaller_batches_and_brn_are_judged_by_their_own_cells():
+    def by_batch(cell):
+        return {128: 0.7, 10: 0.6, 5: 0.5}.get(cell.batch_size, 0.5)
+
+    found = verdicts(pretend_results(by_batch, search=False))
+    assert found["small_worse"] == HOLDS
+    found = verdicts(planted({"brn": 0.4}))
+    assert found["brn_early_late"] == FAILS          # lower late, but not faster
+
+
+def test_accumulation_explains_a_deficit_that_it_takes_away():
+    def gone(cell):
+        return 0.4 if cell.norm == "brn" and cell.accumulate == 1 else 0.6
+
+    def stays(cell):
+        return 0.4 if cell.norm == "brn" else 0.6
+
+    assert verdicts(pretend_results(gone, search=False))["accumulation"] == HOLDS
+    def never(cell):
+        return 0.6 if cell.norm == "brn" else 0.4
+
+    assert verdicts(pretend_results(stays, search=False))["accumulation"] == OPEN
+    assert verdicts(pretend_results(never, search=False))["accumulation"] == OPEN
+
+
+@pytest.mark.parametrize(("low", "high", "verdict", "equal"), [
+    (0.002, 0.008, HOLDS, HOLDS), (-0.008, -0.002, FAILS, HOLDS), (-0.005, 0.005, OPEN, HOLDS),
+    (-0.005, 0.05, OPEN, OPEN), (0.02, 0.05, HOLDS, FAILS), (-0.05, -0.02, FAILS, FAILS)])
+def test_the_rule(low, high, verdict, equal):
+    difference = Difference(Estimate((low + high) / 2, (high - low) / 2, 5), 3, 0.01)
+    assert decide(difference) == verdict
+    assert decide_equal(difference, 0.01) == equal
+    few = difference._replace(estimate=difference.estimate._replace(n=2))
+    assert decide(few) == decide_equal(few, 0.01) == decide(None) == OPEN
+
+
+def test_without_results_nothing_can_be_told():
+    assert set(verdicts(Results([])).values()) == {OPEN}
+    assert threshold(Results([]), SCALED, "all_cnn") == 1
+
+
+def test_the_threshold_is_the_pilots_at_23_26_of_its_first_stage():
+    results = pretend_results(search=False)
+    pilot = results.of(BN_5.key, "pilot")[0]
+    pilot.history.test_accuracy["moving"][:] = [0.2, 0.3, 0.4567, 0.44, 0.45, 0.6, 0.7, 0.8]
+    assert threshold(results, SCALED, "all_cnn") == 0.45
+    assert pilot.seed not in {r.seed for r in results if r.unit.kind == "run"}
+
+
+def test_runs_in_trouble_are_counted_at_chance_and_named():
+    results = pretend_results(search=False)
+    bn = results.of(BN_5.key)
+    lost = replace(bn[0], status="diverged", right="")
+    del lost.history.test_accuracy["moving"][3:], lost.history.train_loss[3:]
+    stuck = bn[1]
+    stuck.history.train_loss[-1] = float(np.log(10))
+    found = Results([r for r in results if r.unit.name != lost.unit.name] + [lost])
+    assert lost.final() == 0.1 and epochs_to(0.9)(lost) == 9 and lost.crossing(0.9) == np.inf
+    assert len(found.pairs(BN_5.key, DEBIAS_5.key)) == len(bn)
+    text = report(found, SCALED)
+    assert "all_cnn-bn-b5 (diverged × 1)" in text and "all_cnn-bn-b5 (stuck × 1)" in text
+    judge(found, SCALED)
+
+
+def test_crossings_lie_between_the_tests():
+    result = pretend_results(search=False).of(BN_10.key)[0]
+    result.history.test_accuracy["moving"][:] = [0.2, 0.4, 0.3, 0.5, 0.6, 0.7, 0.7, 0.7]
+    assert result.crossing(0.1) == 0
+    assert result.crossing(0.15) == pytest.approx(0.5)
+    assert result.crossing(0.45) == pytest.approx(3.75)
+    assert roughness(result) == pytest.approx(np.mean([0.3, 0.3, 0.1, 0, 0.1, 0]) + 0, abs=1e-2)
+
+
+def test_the_report_is_whole_and_says_what_is_missing(tmp_path, capsys):
+    whole = pretend_results()
+    for result in whole:
+        write_result(tmp_path / "in", result)
+    arguments = ["report", "--results", str(tmp_path / "in"), "--out", str(tmp_path / "out")]
+    assert main(arguments) == 0
+    text = (tmp_path / "out" / "REPORT.md").read_text(encoding="utf-8")
+    for word in (" nan", "+nan", "None", "Not (fully) run"):
+        assert word not in text
+    for judged in claims.judge(whole, SCALED):
+        assert judged.claim in text
+    pictures = {line.split("](")[1].rstrip(")") for line in text.splitlines()
+                if line.startswith("![")}
+    assert pictures >= {f"figures/{name}.png" for name in (
+        "fig1", "fig2", "fig3", "fig4", "fig5", "fig6", "search")}
+    assert all((tmp_path / "out" / picture).stat().st_size < 300_000 for picture in pictures)
+    first = text
+    assert main(arguments) == 0
+    assert (tmp_path / "out" / "REPORT.md").read_text(encoding="utf-8") == first
+    assert "Not (fully) run" in report(pretend_results(names=("table4",), seeds=3), SCALED)
+
+
+def test_a_report_of_nothing_is_a_mistake(tmp_path, capsys):
+    assert main(["report", "--results", str(tmp_path)]) == 2
+    assert "no results" in capsys.readouterr().err

@@ -1,0 +1,452 @@
+"""What a layer is: a forward pass, a backward pass and three dicts, and what each promises."""
+
+import numpy as np
+import pytest
+
+import minibn
+from minibn import functional
+from minibn.optim import SGD, step_schedule
+
+IMAGES, DENSE, C = (3, 6, 5, 4), (6, 4), 4
+LAYERS = {  # every layer, and the shape of an input
+    "bn": (lambda **k: minibn.BatchNorm(C, **k), IMAGES),
+    "brn": (lambda **k: minibn.BatchRenorm(C, **k), IMAGES),
+    "renorm_debias": (lambda **k: minibn.RenormDebias(C, **k), IMAGES),
+    "ln": (lambda **k: minibn.LayerNorm(C, **k), IMAGES),
+    "gn": (lambda **k: minibn.GroupNorm(C, **k), IMAGES),
+    "wn": (lambda **k: minibn.WeightNorm(minibn.Conv2d(C, 3, 3, **k)), IMAGES),
+    "conv": (lambda **k: minibn.Conv2d(C, 3, 3, stride=2, padding=1, **k), IMAGES),
+    "linear": (lambda **k: minibn.Linear(C, 3, **k), DENSE),
+    "relu": (lambda **k: minibn.ReLU(), IMAGES),
+    "elu": (lambda **k: minibn.ELU(), IMAGES),
+    "max pool": (lambda **k: minibn.MaxPool2d(3, 2, ceil_mode=True), IMAGES),
+    "avg pool": (lambda **k: minibn.AvgPool2d(2, 2), IMAGES),
+    "global avg pool": (lambda **k: minibn.GlobalAvgPool(), IMAGES),
+    "dropout": (lambda **k: minibn.Dropout(0.5), IMAGES),
+    "sequential": (lambda **k: minibn.Sequential(minibn.Conv2d(C, 3, 3, **k),
+                                                 minibn.BatchNorm(3, **k), minibn.ReLU()), IMAGES),
+    "all_cnn": (lambda **k: minibn.all_cnn(5, "renorm_debias", 8, **k), (2, 24, 24, 3)),
+    "nin": (lambda **k: minibn.nin(5, "brn", 12, **k), (2, 24, 24, 3)),
+}
+every_layer = pytest.mark.parametrize("name", LAYERS)
+WITH_STATE = {"bn": {"moving_mean", "moving_var", "step"},
+              "brn": {"moving_mean", "moving_std", "step"},
+              "renorm_debias": {"moving_mean", "moving_std", "step"}}
+
+
+@pytest.fixture
+def drawn(name, rng):
+    """A fresh layer and a function that draws float32 inputs for it."""
+    make, shape = LAYERS[name]
+    return make(), lambda: rng.normal(0.5, 2.0, shape).astype(np.float32)
+
+
+def backward(layer, dy):
+    """A model leaves out the gradient of the images unless asked."""
+    if isinstance(layer, minibn.Sequential):
+        return layer.backward(dy, input_gradient=True)
+    return layer.backward(dy)
+
+
+# Dicts of live arrays -----------------------------------------------------------------------------
+
+@every_layer
+def test_gradients_have_the_keys_shapes_and_dtypes_of_the_parameters(drawn, rng):
+    layer, draw = drawn
+    y = layer.forward(draw(), training=True)
+    backward(layer, rng.normal(size=y.shape).astype(np.float32))
+    assert list(layer.grads) == list(layer.params)
+    for key, p in layer.params.items():
+        assert layer.grads[key].shape == p.shape and layer.grads[key].dtype == p.dtype == "f4"
+
+
+@every_layer
+def test_gradients_are_assigned_never_accumulated(drawn, rng):
+    layer, draw = drawn
+    x = draw()
+    y = layer.forward(x, training=True)
+    dy = rng.normal(size=y.shape).astype(np.float32)
+    backward(layer, dy)
+    first = {key: g.copy() for key, g in layer.grads.items()}
+    backward(layer, dy)
+    assert all(np.array_equal(layer.grads[key], first[key]) for key in first)
+
+
+@every_layer
+def test_parameters_are_live(drawn):
+    """What is written into params acts at the next forward: the optimiser works in place."""
+    layer, draw = drawn
+    x = draw()
+    layer.forward(x, training=True)
+    before = layer.forward(x)
+    for p in layer.params.values():
+        p *= 2
+        p += 0.1
+    assert np.array_equal(layer.forward(x), before) == (not layer.params)
+
+
+@pytest.mark.parametrize("name", WITH_STATE)
+def test_state_is_float64_and_counts_steps(drawn, name):
+    layer, draw = drawn
+    assert set(layer.state) == WITH_STATE[name]
+    for step in range(3):
+        assert layer.state["step"] == step
+        assert np.issubdtype(np.asarray(layer.state["step"]).dtype, np.integer)
+        for key in WITH_STATE[name] - {"step"}:
+            assert layer.state[key].dtype == np.float64 and layer.state[key].shape == (C,)
+        layer.forward(draw(), training=True)
+
+
+@every_layer
+def test_evaluation_changes_no_state(drawn):
+    layer, draw = drawn
+    layer.forward(draw(), training=True)
+    before = {key: np.copy(value) for key, value in layer.state.items()}
+    x = draw()
+    assert np.array_equal(layer.forward(x), layer.forward(x))
+    assert all(np.array_equal(layer.state[key], before[key]) for key in before)
+
+
+@pytest.mark.parametrize("name", WITH_STATE)
+def test_state_carries_over(drawn, name):
+    """The state dict is all there is: a copy of it makes another layer answer the same."""
+    layer, draw = drawn
+    for _ in range(3):
+        layer.forward(draw(), training=True)
+    other = LAYERS[name][0]()
+    for key, value in layer.state.items():
+        other.state[key] = np.copy(value) if np.ndim(value) else value
+    x = draw()
+    assert np.array_equal(layer.forward(x), other.forward(x))
+    assert np.array_equal(layer.forward(x, training=True), other.forward(x, training=True))
+
+
+@pytest.mark.parametrize("make, start", [
+    (minibn.BatchNorm, {"moving_mean": 0, "moving_var": 1, "step": 0}),
+    (minibn.BatchRenorm, {"moving_mean": 0, "moving_std": 1, "step": 0}),
+    (minibn.RenormDebias, {"moving_mean": 0, "moving_std": 0, "step": 0})])
+def test_where_averages_start(make, start):
+    layer = make(C)
+    assert all(np.all(layer.state[key] == value) for key, value in start.items())
+    assert np.all(layer.params["gamma"] == 1) and np.all(layer.params["beta"] == 0)
+
+
+@pytest.mark.parametrize("make, given", [
+    (minibn.BatchNorm, {"decay": 0.99, "eps": 1e-5}),
+    (minibn.BatchRenorm, {"decay": 0.99, "r_max": 3, "d_max": 5, "eps": 1e-5,
+                          "update_first": True, "ramp": None, "test_mode": "moving"}),
+    (minibn.RenormDebias, {"decay": 0.99, "r_max": 3, "d_max": 5, "eps": 1e-5,
+                           "test_mode": "batch", "eps_inside": True}),
+    (minibn.LayerNorm, {"eps": 1e-5}),
+    (minibn.GroupNorm, {"eps": 1e-5})])
+def test_defaults_are_the_papers(make, given, rng):
+    """A layer made with the defaults and one made with them spelled out never differ."""
+    default, spelled = make(C, dtype=np.float64), make(C, dtype=np.float64, **given)
+    for scale in [1e-3] * 9 + [100]:                           # ε matters, and then both clips
+        x = scale * rng.normal(20, 2, DENSE)
+        assert np.array_equal(default.forward(x, training=True), spelled.forward(x, training=True))
+    assert np.array_equal(default.forward(x), spelled.forward(x))
+
+
+@pytest.mark.parametrize("name, more", [
+    ("batch_norm", ()), ("batch_renorm", (np.ones(C), np.zeros(C))),
+    ("layer_norm", ()), ("group_norm", (2,))])
+def test_default_epsilon(name, more, rng):
+    function = getattr(functional, name)
+    arguments = 1e-3 * rng.normal(size=DENSE), np.ones(C), np.zeros(C), *more
+    assert np.array_equal(function(*arguments)[0], function(*arguments, 1e-5)[0])
+
+
+# Forward and backward -----------------------------------------------------------------------------
+
+@every_layer
+def test_backward_needs_a_training_forward(drawn):
+    layer, draw = drawn
+    with pytest.raises((RuntimeError, ValueError), match="forward"):
+        layer.backward(draw())
+
+
+@pytest.mark.parametrize("name", sorted(set(LAYERS) - {"renorm_debias", "all_cnn"}))
+def test_an_evaluation_is_no_training_forward(drawn):
+    layer, draw = drawn
+    y = layer.forward(draw())
+    with pytest.raises((RuntimeError, ValueError), match="forward"):
+        layer.backward(y)
+
+
+@every_layer
+def test_an_evaluation_leaves_the_backward_pass_alone(drawn, rng):
+    """Backward belongs to the last training forward, whatever was tested since."""
+    layer, draw = drawn
+    y = layer.forward(draw(), training=True)
+    dy = rng.normal(size=y.shape).astype(np.float32)
+    dx = backward(layer, dy)
+    layer.forward(draw())
+    assert np.array_equal(backward(layer, dy), dx)
+
+
+@every_layer
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dtype_is_kept(name, dtype, rng):
+    make, shape = LAYERS[name]
+    layer = make(dtype=dtype)
+    x = rng.normal(size=shape).astype(dtype)
+    y = layer.forward(x, training=True)
+    assert y.dtype == layer.forward(x).dtype == dtype
+    assert backward(layer, np.ones_like(y)).dtype == dtype
+    assert all(g.dtype == dtype for g in layer.grads.values())
+
+
+@every_layer
+def test_arguments_stay_as_they_were(drawn, rng):
+    """Read-only arrays make any write an error."""
+    layer, draw = drawn
+    x = draw()
+    x.flags.writeable = False
+    y = layer.forward(x, training=True)
+    dy = rng.normal(size=y.shape).astype(np.float32)
+    dy.flags.writeable = False
+    backward(layer, dy)
+    layer.forward(x)
+
+
+@every_layer
+def test_results_are_never_written_again(drawn, rng):
+    """What a layer has returned belongs to the caller, whatever it computes later."""
+    layer, draw = drawn
+    y = layer.forward(draw(), training=True)
+    dx = backward(layer, rng.normal(size=y.shape).astype(np.float32))
+    results = [y, dx, *layer.grads.values()]
+    copies = [a.copy() for a in results]
+    layer.forward(draw(), training=True)
+    backward(layer, rng.normal(size=y.shape).astype(np.float32))
+    layer.forward(draw())
+    assert all(np.array_equal(a, b) for a, b in zip(results, copies, strict=True))
+
+
+@pytest.mark.parametrize("name", sorted(set(LAYERS) - {"dropout", "nin"}))
+def test_sizes_may_change_from_call_to_call(name, rng):
+    """Memory that a layer keeps for its next step holds nothing that the next step would see."""
+    make, shape = LAYERS[name]
+    used, fresh = make(), make()
+    larger = (shape[0] + 2, *(2 * side for side in shape[1:-1]), shape[-1])
+    y = used.forward(rng.normal(size=larger).astype(np.float32), training=True)
+    backward(used, y)
+    for key, value in used.state.items():
+        fresh.state[key] = value if np.ndim(value) == 0 else value.copy()
+    x = rng.normal(size=shape).astype(np.float32)
+    y = used.forward(x, training=True)
+    assert np.array_equal(fresh.forward(x, training=True), y)
+    assert np.array_equal(backward(fresh, y), backward(used, y))
+    assert all(np.array_equal(fresh.grads[key], used.grads[key]) for key in fresh.grads)
+
+
+@pytest.mark.parametrize("name, y", [
+    ("max pool", [3, 5]), ("avg pool", [2.5, 4.5])])
+def test_pooling_of_a_small_image(name, y):
+    x = np.array([[2.0, 3, 4, 5], [2, 3, 4, 5]])[None, :, :, None]
+    layer = {"max pool": minibn.MaxPool2d, "avg pool": minibn.AvgPool2d}[name](2, 2)
+    assert layer.forward(x).ravel().tolist() == y
+
+
+def test_ties_in_a_maximum_go_to_the_first_in_row_major_order():
+    layer = minibn.MaxPool2d(2, 2)
+    layer.forward(np.array([[1.0, 7, 0, 0], [7, 7, 0, 0]])[None, :, :, None], training=True)
+    dx = layer.backward(np.array([[3.0, 5.0]])[None, :, :, None])
+    assert dx[0, :, :, 0].tolist() == [[0, 3, 5, 0], [0, 0, 0, 0]]
+
+
+def test_relu_has_slope_zero_at_zero():
+    layer = minibn.ReLU()
+    assert layer.forward(np.array([[-1.0, 0, 2]]), training=True).tolist() == [[0, 0, 2]]
+    assert layer.backward(np.full((1, 3), 5.0)).tolist() == [[0, 0, 5]]
+
+
+# Dropout ------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("rate", [0.0, 0.2, 0.5])
+def test_dropout_keeps_the_mean(rate):
+    """It drops a share `rate` and scales what is left by 1/(1 − rate); testing changes nothing."""
+    x = np.ones((200, 10, 10, 10))
+    layer = minibn.Dropout(rate, seed=5)
+    y = layer.forward(x, training=True)
+    assert set(np.unique(y)) <= {0.0, 1 / (1 - rate)}
+    standard_error = np.sqrt(rate * (1 - rate) / x.size)
+    assert abs((y == 0).mean() - rate) <= 5 * standard_error
+    assert np.array_equal(layer.backward(x), y)                # the same mask, the same scale
+    assert np.array_equal(layer.forward(x), x)
+
+
+def test_dropout_draws_anew_and_repeats_with_its_seed():
+    x = np.ones((10, 50))
+    one, two, other = minibn.Dropout(0.5, seed=1), minibn.Dropout(0.5, seed=1), minibn.Dropout(0.5)
+    masks = [one.forward(x, training=True) for _ in range(3)]
+    assert not np.array_equal(masks[0], masks[1])
+    for mask in masks:
+        two.forward(x)                                         # a test draws nothing
+        assert np.array_equal(two.forward(x, training=True), mask)
+    assert not np.array_equal(other.forward(x, training=True), masks[0])
+
+
+# Composition --------------------------------------------------------------------------------------
+
+def test_sequential_names_its_layers():
+    model = minibn.Sequential(("first", minibn.Linear(4, 3)), ("act", minibn.ReLU()),
+                              ("second", minibn.Linear(3, 2)))
+    assert list(model.params) == ["first.w", "first.b", "second.w", "second.b"]
+    assert [name for name in model.layers] == ["first", "act", "second"]
+    assert isinstance(model["act"], minibn.ReLU)
+    for key in model.params:
+        layer, _, parameter = key.partition(".")
+        assert model.params[key] is model[layer].params[parameter]
+
+
+def test_sequential_without_names_has_unique_keys():
+    model = minibn.Sequential(minibn.Linear(4, 3), minibn.ReLU(), minibn.Linear(3, 2))
+    assert [p.shape for p in model.params.values()] == [(4, 3), (3,), (3, 2), (2,)]
+    assert len(set(model.layers)) == 3
+
+
+def test_the_state_of_a_model_is_that_of_its_layers(rng):
+    model = minibn.all_cnn(5, "renorm_debias", 8)
+    assert [key for key in model.state if key.startswith("norm1.")] == [
+        f"norm1.{key}" for key in model["norm1"].state]
+    for _ in range(2):
+        model.forward(rng.normal(size=(2, 24, 24, 3)).astype(np.float32), training=True)
+    for k in range(1, 10):
+        assert model.state[f"norm{k}.step"] == model[f"norm{k}"].state["step"] == 2
+        assert np.array_equal(model.state[f"norm{k}.moving_std"],
+                              model[f"norm{k}"].state["moving_std"])
+
+
+@pytest.mark.parametrize("make, shape", [
+    (lambda: minibn.Conv2d(C, 5, 3), IMAGES), (lambda: minibn.Linear(C, 5), DENSE)])
+def test_weight_norm_starts_where_its_layer_is(make, shape, rng):
+    """g = ‖v‖ at first, so the output does not change; w itself is gone, b stays."""
+    x = rng.normal(size=shape).astype(np.float32)
+    bare = make()
+    layer = minibn.WeightNorm(make())
+    assert list(layer.params) == ["v", "g", "b"]
+    assert np.array_equal(layer.params["v"], bare.params["w"])
+    axes = tuple(range(layer.params["v"].ndim - 1))
+    assert layer.params["g"] == pytest.approx(np.sqrt((bare.params["w"] ** 2).sum(axes)), rel=1e-6)
+    assert layer.forward(x) == pytest.approx(bare.forward(x), rel=1e-5, abs=1e-5)
+
+
+def test_weight_norm_of_a_layer_without_bias(rng):
+    layer = minibn.WeightNorm(minibn.Linear(C, 5, bias=False))
+    y = layer.forward(rng.normal(size=DENSE).astype(np.float32), training=True)
+    layer.backward(y)
+    assert list(layer.params) == list(layer.grads) == ["v", "g"]
+
+
+def test_weight_norm_takes_a_new_bias(rng):
+    layer = minibn.WeightNorm(minibn.Linear(C, 5, dtype=np.float64))
+    x = rng.normal(size=DENSE)
+    before = layer.forward(x)
+    layer.params["b"] = np.arange(5.0)
+    assert layer.forward(x) == pytest.approx(before + np.arange(5), rel=1e-12)
+
+
+def test_weight_norm_leaves_out_the_gradient_that_its_layer_may_leave_out(rng):
+    layer = minibn.WeightNorm(minibn.Conv2d(C, 5, 3))
+    y = layer.forward(rng.normal(size=IMAGES).astype(np.float32), training=True)
+    assert minibn.Sequential(layer).backward(y, input_gradient=False) is None
+
+
+def test_a_test_of_weight_norm_leaves_the_training_pass_alone(rng):
+    """A test with other weights comes in between: backward still belongs to the training pass."""
+    layer = minibn.WeightNorm(minibn.Linear(C, 5, dtype=np.float64))
+    x, dy = rng.normal(size=DENSE), rng.normal(size=(DENSE[0], 5))
+    layer.forward(x, training=True)
+    layer.backward(dy)
+    expected = layer.grads["v"]
+    layer.params["g"] = 2 * layer.params["g"]
+    layer.forward(x)
+    layer.backward(dy)
+    assert np.array_equal(layer.grads["v"], expected)
+
+
+def test_weight_norm_sees_only_the_direction_of_v(rng):
+    layer = minibn.WeightNorm(minibn.Linear(C, 5, dtype=np.float64))
+    x = rng.normal(size=DENSE)
+    before = layer.forward(x)
+    layer.params["v"] *= 7
+    assert layer.forward(x) == pytest.approx(before, rel=1e-12)
+    layer.params["g"] *= 2
+    assert layer.forward(x) == pytest.approx(2 * before, rel=1e-12)
+
+
+def test_weight_norm_of_a_zero_v_raises():
+    v = np.ones((3, 2))
+    v[:, 1] = 0
+    with pytest.raises(ValueError, match="v"):
+        functional.weight_norm(v, np.ones(2))
+
+
+# Initialisation -----------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("make, fan_in", [
+    (lambda seed: minibn.Conv2d(32, 64, 3, seed=seed), 32 * 9),
+    (lambda seed: minibn.Conv2d(100, 300, 1, seed=seed), 100),
+    (lambda seed: minibn.Linear(200, 100, seed=seed), 200)])
+def test_he_initialisation(make, fan_in):
+    """Normal, mean 0, variance 2/fan-in: within five standard errors. Biases start at zero."""
+    layer = make(0)
+    w = layer.params["w"].astype(np.float64)
+    std = np.sqrt(2 / fan_in)
+    assert abs(w.mean()) < 5 * std / np.sqrt(w.size)
+    assert abs(w.std() / std - 1) < 5 / np.sqrt(2 * w.size)
+    assert abs(((w / std) ** 4).mean() - 3) < 5 * np.sqrt(96 / w.size)     # normal, not uniform
+    assert np.all(layer.params["b"] == 0)
+    assert np.array_equal(w, make(0).params["w"])
+    assert not np.array_equal(w, make(1).params["w"])
+
+
+# Optimiser ----------------------------------------------------------------------------------------
+
+def test_sgd_with_momentum(rng):
+    """v ← momentum·v + g, p ← p − lr·v, in place; lr may change between steps."""
+    model = minibn.Sequential(("fc", minibn.Linear(4, 3, dtype=np.float64)))
+    optimiser = SGD(model, lr=0.1, momentum=0.9)
+    live = model.params["fc.w"]
+    w, v = live.copy(), np.zeros((4, 3))
+    for optimiser.lr in (0.1, 0.1, 0.01):
+        model.forward(rng.normal(size=(5, 4)), training=True)
+        model.backward(rng.normal(size=(5, 3)))
+        g = model.grads["fc.w"].copy()
+        optimiser.step()
+        v = 0.9 * v + g
+        w = w - optimiser.lr * v
+        assert live == pytest.approx(w, rel=1e-12)
+        assert np.array_equal(model.grads["fc.w"], g)
+    assert model.params["fc.w"] is live
+
+
+@pytest.mark.parametrize("norm", ["bn", "ln"])
+def test_weight_decay_pulls_on_weights_and_never_on_gamma_and_beta(norm, rng):
+    """g + weight_decay·p for weights. With zero gradients only the decay is left."""
+    model = minibn.all_cnn(5, norm, 8, dtype=np.float64)
+    for p in model.params.values():
+        p += 0.5
+    model.forward(rng.normal(size=(2, 24, 24, 3)), training=True)
+    model.backward(np.zeros((2, 5)))
+    before = {key: p.copy() for key, p in model.params.items()}
+    SGD(model, lr=0.1, momentum=0.9, weight_decay=0.2).step()
+    for key, p in model.params.items():
+        if key.endswith((".gamma", ".beta")):
+            assert np.array_equal(p, before[key]), key
+        elif key.endswith(".w"):
+            assert p == pytest.approx(before[key] * (1 - 0.1 * 0.2), rel=1e-12), key
+
+
+@pytest.mark.parametrize("epoch, every, lr", [
+    (0, 26, 0.1), (25, 26, 0.1), (26, 26, 0.01), (51, 26, 0.01), (52, 26, 0.001), (99, 26, 1e-4),
+    (63, 64, 0.1), (64, 64, 0.01)])
+def test_step_schedule(epoch, every, lr):
+    """The paper's: a tenth every 64 epochs at batch 128, every 26 at batch 10 and 5."""
+    assert step_schedule(0.1, epoch, every) == pytest.approx(lr, rel=1e-12)
+
+
+def test_step_schedule_with_another_factor():
+    assert step_schedule(0.8, 7, 3, factor=0.5) == pytest.approx(0.2)

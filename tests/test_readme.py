@@ -1,0 +1,60 @@
+"""What README.md promises is there: links, commands, names, and the code it shows."""
+
+import importlib
+import re
+import shlex
+from argparse import ArgumentParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minibn.__main__ import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)]+)\)", TEXT))))
+def test_links_lead_somewhere(target):
+    assert (ROOT / target).exists()
+
+
+@pytest.mark.parametrize("line", re.findall(r"python -m minibn ([^`#\n]+)", TEXT))
+def test_commands_are_understood(line):
+    name, *argv = shlex.split(line.split(" lists ")[0])
+    if name == "--help":
+        return
+    assert name in COMMANDS
+    parser = ArgumentParser(allow_abbrev=False, exit_on_error=False)
+    importlib.import_module(f"minibn.commands.{name}").add_arguments(parser)
+    if "--help" not in argv:
+        parser.parse_args(argv)
+
+
+@pytest.mark.parametrize("target", re.findall(r"make (\w+)  ", TEXT) + re.findall(
+    r"`make (\w+)`", TEXT))
+def test_make_targets_exist(target):
+    assert re.search(rf"^({target}|[\w ]* {target}[\w ]*):", MAKEFILE, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("file", "names"), re.findall(
+    r"^\|[^|]*\| \[[^]]*\]\(minibn/([\w/]+)\.py\): ([^|;]*)", TEXT, re.MULTILINE))
+def test_the_table_names_what_the_file_defines(file, names):
+    module = importlib.import_module("minibn." + file.replace("/", "."))
+    found = re.findall(r"`(\w+)`", names)
+    assert found
+    for name in found:
+        assert getattr(module, name).__module__ == module.__name__
+
+
+def test_the_example_runs(rng):
+    example, = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    names = {"x": rng.standard_normal((5, 24, 24, 3)).astype(np.float32),
+             "labels": rng.integers(0, 10, 5)}
+    exec(example, names)
+    before = float(names["loss"])
+    for _ in range(10):
+        exec("\n".join(example.splitlines()[6:]), names)
+    assert float(names["loss"]) < before
