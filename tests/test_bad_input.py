@@ -160,7 +160,8 @@ arrays = dtypes.flatmap(lambda dtype: hnp.arrays(
 @st.composite
 def calls(draw):
     """A call in which one or two arguments are anything at all."""
-    entry = draw(st.sampled_from(ENTRIES))
+    # By number: some versions of hypothesis print everything that a strategy may choose from.
+    entry = ENTRIES[draw(st.integers(0, len(ENTRIES) - 1))]
     names = draw(st.lists(st.sampled_from(list(entry.arguments)), min_size=1, max_size=2))
     return entry, {name: draw(st.one_of(arrays, scalars)
                               if isinstance(entry.arguments[name].good, np.ndarray) else

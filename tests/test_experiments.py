@@ -199,6 +199,16 @@ def test_looks_of_an_epoch_whose_checkpoint_was_not_written_are_forgotten(tmp_pa
     assert numbers(train_unit(UNIT, tmp_path)) == numbers(whole)
 
 
+@pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"1": 3}', '{"1": [{}]}', "\xff"])
+def test_damaged_looks_beside_a_checkpoint_are_named(tmp_path, text):
+    run, progress = Run(UNIT.recipe, UNIT.subset.load()), Progress(tmp_path, UNIT)
+    run.epoch()
+    progress.save(run, [])
+    progress.looks.unlink() if text is None else progress.looks.write_text(text, "latin-1")
+    with pytest.raises(ValueError, match=f"{progress.looks.name} is damaged or missing"):
+        train_unit(UNIT, tmp_path)
+
+
 def test_the_images_it_gets_right_are_as_many_as_its_accuracy_says():
     for cell in (BN_5, BRN_5, DEBIAS_5):
         result = train_unit(SMOKE.run(cell, 0.03, seed=1), None)

@@ -101,11 +101,21 @@ class Progress:
         self.looks = work / f"{unit.name}.looks.json"
 
     def load(self, run: Run) -> list[dict[str, Any]]:
-        """Bring the run to where it was cut off, if it was, and return its looks."""
+        """Bring the run to where it was cut off, if it was, and return its looks.
+
+        Raises ValueError, naming the file, where one of the two is damaged or missing.
+        """
         if not self.checkpoint.exists():
             return []
         load_checkpoint(self.checkpoint, run)
-        return json.loads(self.looks.read_text())[str(run.history.epochs)]
+        try:
+            looks = json.loads(self.looks.read_text())[str(run.history.epochs)]
+            if not all(isinstance(one["update"], int) for one in looks):
+                raise TypeError("a look without its update")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{self.looks} is damaged or missing; remove it and "
+                             f"{self.checkpoint.name} to train this run anew") from error
+        return looks
 
     def save(self, run: Run, looks: list[dict[str, Any]]) -> None:
         """Write both.
