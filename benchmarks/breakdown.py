@@ -2,8 +2,9 @@
 
 Python's trace hook tells when each line of the library begins.  The time until the next line is
 charged to the line, so each line is charged its own work and the NumPy calls it makes, but not the
-lines of the library that it calls.  Lines then add up to parts by the file they stand in; in the
-convolution, the lines that multiply matrices are "products" and all others are "windows".
+lines of the library that it calls.  Lines then add up to parts by the file they stand in.  In the
+convolution, the lines that multiply matrices are "products", but for those that turn tiles into
+points and back ("transforms"); all others are "windows": copies of windows, tiles and kernels.
 
 The hook costs about a microsecond a line.  The untraced time of the step beside the sum shows how
 much that distorts.
@@ -25,6 +26,7 @@ LIBRARY = Path(__file__).resolve().parents[1] / "minibn"
 # Files that lend a hand to all parts: their time belongs to the line that called them.
 HELPERS = ("backend.py", "checks.py", "layer.py")
 PRODUCT = re.compile(r"@|\b(matmul|dot|einsum|tensordot)\b")
+TRANSFORM = re.compile(r"matmul\(matrix, values|of_kernel")
 OUTSIDE = ("", 0)
 SECONDS = 5
 SLOWEST = 12      # lines shown
@@ -61,15 +63,17 @@ def part(where: tuple[str, int]) -> str:
     path = Path(where[0]).relative_to(LIBRARY)
     if path.parts[0] == "norms":
         return "normalisation"
-    if "conv" in path.stem:
+    if path.stem in ("conv", "windows", "winograd"):
         code = linecache.getline(*where).split("#")[0]
-        return "products" if PRODUCT.search(code) else "windows"
+        if not PRODUCT.search(code):
+            return "windows"
+        return "transforms" if TRANSFORM.search(code) else "products"
     named = {"activations": "activation", "pooling": "pooling", "losses": "loss",
              "optim": "optimiser"}
     return named.get(path.stem, "other")
 
 
-PARTS = ("products", "windows", "normalisation", "activation", "pooling", "loss", "optimiser",
+PARTS = ("products", "transforms", "windows", "normalisation", "activation", "pooling", "loss", "optimiser",
          "other")
 
 

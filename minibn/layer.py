@@ -6,6 +6,7 @@ from typing import Any
 
 from minibn.backend import Array, to_device
 from minibn.checks import TooEarly
+from minibn.workspace import Workspace
 
 
 class Layer:
@@ -37,6 +38,9 @@ class Layer:
     def backward(self, dy: Array) -> Array:
         """The gradient of the input, given that of the output; assigns `grads`."""
         raise NotImplementedError
+
+    def share(self, workspace: Workspace) -> None:
+        """Take scratch memory from this workspace from now on, if the layer needs any."""
 
     def to(self, device: str) -> Layer:
         """Move parameters and state to "cpu" or "gpu", in place; returns the layer."""

@@ -42,7 +42,7 @@ from minibn.checks import (
 )
 from minibn.layer import Layer
 from minibn.layers.initialise import he_normal
-from minibn.layers.windows import Windows
+from minibn.layers.windows import TOGETHER, Windows
 from minibn.layers.winograd import Tiled, tile_size
 from minibn.workspace import Workspace
 
@@ -110,7 +110,7 @@ def conv2d_backward(dy: Array, cache: Convolved, *, input_gradient: bool = True,
     dw = kernel_gradient(dy, windows, workspace).reshape(w.shape)
     if not input_gradient:
         dx = None
-    elif stride == 1 and w.shape[0] == w.shape[1] > padding:
+    elif stride == 1 and w.shape[0] == w.shape[1] > padding and dy[..., 0].size >= w.shape[2]:
         dx = input_gradient_by_turned_kernel(dy, cache, workspace)
     else:
         dx = input_gradient_by_scattering(dy, cache, workspace)
@@ -147,16 +147,20 @@ def input_gradient_by_scattering(dy: Array, cache: Convolved, workspace: Workspa
     images, height, width, channels = x.shape
     kh, kw, _, filters = w.shape
     out_h, out_w = dy.shape[1:3]
+    w_transposed = w.reshape(-1, filters).T                            # (C_out, kh·kw·C_in)
     dx = xp.empty(x.shape, x.dtype)
-    for n in parts(images, height * width * channels, xp):
-        shape = (n.stop - n.start, height + 2 * padding, width + 2 * padding, channels)
+    for n in parts(images, out_h * out_w * w[..., 0].size, xp, piece=TOGETHER):
+        rows = dy[n].reshape(-1, filters)
+        dwindows = workspace.array("windows", (len(rows), w_transposed.shape[1]), x.dtype, xp)
+        xp.matmul(rows, w_transposed, out=dwindows)
+        dwindows = dwindows.reshape(-1, out_h, out_w, kh, kw, channels)
+        shape = (len(dwindows), height + 2 * padding, width + 2 * padding, channels)
         padded = workspace.array("padded", shape, x.dtype, xp)
         padded[...] = 0
-        rows = dy[n].reshape(-1, filters)
         for p in range(kh):
             for q in range(kw):
-                seen = padded[:, p:p + stride * out_h:stride, q:q + stride * out_w:stride]
-                seen += (rows @ w[p, q].T).reshape(seen.shape)
+                padded[:, p:p + stride * out_h:stride,
+                       q:q + stride * out_w:stride] += dwindows[:, :, :, p, q]
         dx[n] = padded[:, padding:padding + height, padding:padding + width]
     return dx
 
@@ -220,6 +224,10 @@ class Conv2d(Layer):
         if db is not None:
             self.grads["b"] = db
         return dx
+
+    def share(self, workspace: Workspace) -> None:
+        """Take scratch memory from this workspace from now on."""
+        self.workspace = workspace
 
     def to(self, device: str) -> Layer:
         """Move to "cpu" or "gpu"; scratch memory is made anew there."""

@@ -8,6 +8,7 @@ from typing import Any
 from minibn.backend import Array
 from minibn.checks import check_flag
 from minibn.layer import Layer
+from minibn.workspace import Workspace
 
 
 class FlatDict(dict):
@@ -64,6 +65,7 @@ class Sequential(Layer):
                 if layer is before:    # it remembers one forward pass, so backward would go wrong
                     raise ValueError(f"{name} is {other} again: make a layer for each place")
             self.layers[name] = layer
+        self.share(Workspace())
 
     def __getitem__(self, name: str) -> Layer:
         return self.layers[name]
@@ -110,6 +112,11 @@ class Sequential(Layer):
         if not input_gradient and first.may_skip_input_gradient:
             return first.backward(dy, input_gradient=False)  # type: ignore[call-arg]
         return first.backward(dy)
+
+    def share(self, workspace: Workspace) -> None:
+        """Let all layers take scratch memory from one workspace: only one is at work at a time."""
+        for layer in self.layers.values():
+            layer.share(workspace)
 
     def to(self, device: str) -> Layer:
         """Move all layers to "cpu" or "gpu", in place; returns the model."""
