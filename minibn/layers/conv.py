@@ -55,14 +55,16 @@ class Convolved(NamedTuple):
     b: Array | None      # (C_out,)
     stride: int
     padding: int
+    points: list[Array] | None    # V of winograd.py, where it was used and V is small
 
 
 def conv2d(x: Array, w: Array, b: Array | None = None, stride: int = 1, padding: int = 0, *,
-           workspace: Workspace | None = None) -> tuple[Array, Convolved]:
+           workspace: Workspace | None = None, keep: bool = True) -> tuple[Array, Convolved]:
     """y = x ∗ w + b with zero padding.
 
     x: (N, H, W, C_in), float32 or float64; w: (kh, kw, C_in, C_out), of the dtype of x;
-    b: (C_out,) or None; stride ≥ 1 and padding ≥ 0, the same in both directions.
+    b: (C_out,) or None; stride ≥ 1 and padding ≥ 0, the same in both directions; workspace:
+    scratch memory to use; keep=False saves memory where no backward pass follows.
     Returns y (N, H', W', C_out), H' = (H + 2·padding − kh)//stride + 1, and the cache for
     `conv2d_backward`.  Raises ValueError or TypeError for other shapes and dtypes, and where
     the kernel is larger than the padded image.
@@ -77,10 +79,10 @@ def conv2d(x: Array, w: Array, b: Array | None = None, stride: int = 1, padding:
     windows = Windows(x, w.shape, stride, padding, workspace)
     tile = tile_size(x, w, stride, padding)
     if tile:
-        y = Tiled(x, w, padding, tile, workspace).forward()
+        y, points = Tiled(x, w, padding, tile, workspace).forward(keep)
         if b is not None:
             y += b
-        return y, Convolved(x, w, b, stride, padding)
+        return y, Convolved(x, w, b, stride, padding, points)
     w_matrix = w.reshape(-1, w.shape[-1])
     y = array_module(x).empty((len(x), windows.height, windows.width, w.shape[-1]), x.dtype)
     for n, matrix in windows:
@@ -88,7 +90,7 @@ def conv2d(x: Array, w: Array, b: Array | None = None, stride: int = 1, padding:
         array_module(x).matmul(matrix, w_matrix, out=out)
         if b is not None:
             out += b
-    return y, Convolved(x, w, b, stride, padding)
+    return y, Convolved(x, w, b, stride, padding, points=None)
 
 
 def conv2d_backward(dy: Array, cache: Convolved, *, input_gradient: bool = True,
@@ -98,7 +100,7 @@ def conv2d_backward(dy: Array, cache: Convolved, *, input_gradient: bool = True,
     dx is None with input_gradient=False: the first layer of a network has no use for it.  db is
     None where there was no bias.
     """
-    x, w, b, stride, padding = cache
+    x, w, b, stride, padding, points = cache
     workspace = workspace or Workspace()
     windows = Windows(x, w.shape, stride, padding, workspace)
     check_upstream("dy", dy, (len(x), windows.height, windows.width, w.shape[-1]), like=x)
@@ -106,7 +108,7 @@ def conv2d_backward(dy: Array, cache: Convolved, *, input_gradient: bool = True,
     db = None if b is None else sum_positions(dy).astype(b.dtype, copy=False)
     tile = tile_size(x, w, stride, padding)
     if tile:
-        return *Tiled(x, w, padding, tile, workspace).backward(dy, input_gradient), db
+        return *Tiled(x, w, padding, tile, workspace).backward(dy, points, input_gradient), db
     dw = kernel_gradient(dy, windows, workspace).reshape(w.shape)
     if not input_gradient:
         dx = None
@@ -133,16 +135,16 @@ def kernel_gradient(dy: Array, windows: Windows, workspace: Workspace) -> Array:
 
 def input_gradient_by_turned_kernel(dy: Array, cache: Convolved, workspace: Workspace) -> Array:
     """dx at stride 1: dy convolved with the turned kernel, its in- and outputs exchanged."""
-    x, w, _, _, padding = cache
+    x, w, _, _, padding, _ = cache
     xp = array_module(x)
     turned = xp.ascontiguousarray(w[::-1, ::-1].swapaxes(2, 3))        # (k, k, C_out, C_in)
-    dx, _ = conv2d(dy, turned, padding=len(w) - 1 - padding, workspace=workspace)
+    dx, _ = conv2d(dy, turned, padding=len(w) - 1 - padding, workspace=workspace, keep=False)
     return dx
 
 
 def input_gradient_by_scattering(dy: Array, cache: Convolved, workspace: Workspace) -> Array:
     """dx at any stride: dwindows = dy·wᵀ, each entry added back to the pixel it came from."""
-    x, w, _, stride, padding = cache
+    x, w, _, stride, padding, _ = cache
     xp = array_module(x)
     images, height, width, channels = x.shape
     kh, kw, _, filters = w.shape
@@ -212,7 +214,7 @@ class Conv2d(Layer):
     def forward(self, x: Array, training: bool = False) -> Array:
         """(N, H, W, C_in) → (N, H', W', C_out)."""
         y, cache = conv2d(x, self.params["w"], self.params.get("b"), self.stride, self.padding,
-                          workspace=self.workspace)
+                          workspace=self.workspace, keep=training)
         if training:
             self.cache = cache
         return y

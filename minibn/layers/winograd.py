@@ -27,6 +27,9 @@ the backward pass is each step's transpose, in reverse order:
     dM = A⊗A · dy        dU = Vᵀ·dM      dV = dM·Uᵀ
     dw = Gᵀ⊗Gᵀ · dU      dd = B⊗B · dV   dx = every dd added back to the pixel it came from
 
+dU needs V again.  A small V is kept from the forward pass; a large one is made again, as keeping it
+would take more memory than everything else (V is n²/m² times as large as x).
+
 Rounding grows with the size of the matrices' entries: with the points used here the result in
 float32 is good to about 3e-6 of its largest value, against 6e-7 for the direct sum.
 
@@ -54,6 +57,8 @@ LEAST_CHANNELS = 24
 LEAST_TILES = 40
 # Floats in the tiles of a block (16 MB): more for an efficient product, fewer for the cache.
 TOGETHER = 4 * 1024 * 1024
+# Floats of V that a convolution keeps at most for its backward pass (16 MB).
+KEPT = 4 * 1024 * 1024
 
 
 class Transforms(NamedTuple):
@@ -118,22 +123,28 @@ class Tiled:
         self.workspace = workspace
         self.of_input, self.of_kernel, self.of_output = transforms_on(self.xp, m, x.dtype)
 
-    def forward(self) -> Array:
-        """y (N, H', W', F)."""
+    def forward(self, keep: bool) -> tuple[Array, list[Array] | None]:
+        """y (N, H', W', F); and V of each block, unless it is large or keep is False."""
         xp, filters = self.xp, self.w.shape[3]
         u = self._transform(self.of_kernel, self.w.reshape(TAPS**2, *self.w.shape[2:]), "kernel")
         y = xp.empty((len(self.x), self.down * self.m, self.along * self.m, filters),
                      self.x.dtype)
+        keep = keep and len(self.x) * self._points_each() <= KEPT
+        kept: list[Array] | None = [] if keep else None
         for i in self._blocks():
-            v = self._points_of_input(i)                               # V: (n², t, C)
+            v = self._points_of_input(i, kept)                         # V: (n², t, C)
             products = self._array("products", (self.n**2, v.shape[1], filters))
             xp.matmul(v, u, out=products)                              # M = V·U: (n², t, F)
             seen = self._tiles(y[i])
             seen[...] = self._transform(self.of_output, products, "tiles").reshape(seen.shape)
-        return y
+        return y, kept
 
-    def backward(self, dy: Array, input_gradient: bool) -> tuple[Array | None, Array]:
-        """dx (shape of x, or None) and dw (shape of w), given dy of the shape of y."""
+    def backward(self, dy: Array, kept: list[Array] | None, input_gradient: bool
+                 ) -> tuple[Array | None, Array]:
+        """dx (shape of x, or None) and dw (shape of w), given dy of the shape of y.
+
+        kept: V of each block, or None to make them again.
+        """
         xp, (channels, filters) = self.xp, self.w.shape[2:]
         turned = xp.ascontiguousarray(self.w.swapaxes(2, 3)).reshape(TAPS**2, filters, channels)
         u_t = self._transform(self.of_kernel, turned, "kernel")        # Uᵀ: (n², F, C)
@@ -141,29 +152,36 @@ class Tiled:
         dx = xp.empty_like(self.x) if input_gradient else None
         for k, i in enumerate(self._blocks()):
             dm = self._points_of_output(dy[i])                         # dM: (n², t, F)
-            v = self._points_of_input(i)                               # V:  (n², t, C)
+            v = kept[k] if kept else self._points_of_input(i)          # V:  (n², t, C)
             term = self._array("term", du.shape) if k else du
             xp.matmul(v.swapaxes(1, 2), dm, out=term)                  # dU = Vᵀ·dM
             if k:
                 du += term
             if dx is not None:
-                dv = xp.matmul(dm, u_t, out=v)                         # dV = dM·Uᵀ: (n², t, C)
+                dv = xp.matmul(dm, u_t, out=self._array("points", v.shape))    # dV = dM·Uᵀ
                 self._add_back(dv, dx[i])
         dw = self.of_kernel.T @ du.reshape(self.n**2, -1)
         return dx, dw.reshape(self.w.shape)
 
     def _blocks(self) -> list[slice]:
         """The images, cut into blocks that are worked on together."""
-        each = self.down * self.along * self.n**2 * self.w.shape[2]
-        return parts(len(self.x), each, self.xp, piece=TOGETHER)
+        return parts(len(self.x), self._points_each(), self.xp, piece=TOGETHER)
 
-    def _points_of_input(self, i: slice) -> Array:
-        """V = Bᵀ⊗Bᵀ·d of some images: (n², t, C)."""
+    def _points_each(self) -> int:
+        """The values of V that an image has."""
+        return self.down * self.along * self.n**2 * self.w.shape[2]
+
+    def _points_of_input(self, i: slice, kept: list[Array] | None = None) -> Array:
+        """V = Bᵀ⊗Bᵀ·d of some images: (n², t, C), in the workspace or added to `kept`."""
         padded = pad(self.x[i], self.padding, self.workspace)
         seen = self._overlapping(padded)
         d = self._array("inputs", seen.shape)
         d[...] = seen
-        return self._transform(self.of_input, d.reshape(self.n**2, -1, padded.shape[3]), "points")
+        d = d.reshape(self.n**2, -1, padded.shape[3])
+        if kept is None:
+            return self._transform(self.of_input, d, "points")
+        kept.append((self.of_input @ d.reshape(self.n**2, -1)).reshape(d.shape))
+        return kept[-1]
 
     def _points_of_output(self, dy: Array) -> Array:
         """dM = A⊗A·dy of some images: (n², t, F)."""
