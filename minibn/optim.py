@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minibn.backend import Array, array_module, parts
+from minibn.backend import Array, array_module
 from minibn.checks import TooEarly, check_flag, check_integer, check_like, check_number
 from minibn.layer import Layer
 
@@ -55,16 +55,9 @@ class SGD:
             check_like(f"the gradient of {name}", g, p)
             if self.weight_decay and (self.decay_norms or not name.endswith(NORM_PARAMS)):
                 g = g + self.weight_decay * p
-            if p.flags.c_contiguous:
-                p, v, g = p.reshape(-1), v.reshape(-1), g.reshape(-1)
-            self._update(p, v, g)
-
-    def _update(self, p: Array, v: Array, g: Array) -> None:
-        """The two assignments, in pieces (of the first axis) that stay in the cache."""
-        for n in parts(len(p), p[:1].size, array_module(p)):
-            v[n] *= self.momentum
-            v[n] += g[n]
-            p[n] -= self.lr * v[n]
+            v *= self.momentum
+            v += g
+            p -= self.lr * v
 
 
 def step_schedule(lr: float, epoch: int, every: int, factor: float = 0.1) -> float:
