@@ -73,8 +73,8 @@ def part(where: tuple[str, int]) -> str:
     return named.get(path.stem, "other")
 
 
-PARTS = ("products", "transforms", "windows", "normalisation", "activation", "pooling", "loss", "optimiser",
-         "other")
+PARTS = ("products", "transforms", "windows", "normalisation", "activation", "pooling", "loss",
+         "optimiser", "other")
 
 
 def of_step(step) -> dict:

@@ -14,8 +14,9 @@ class Workspace:
     """Scratch arrays that outlive a call: asking again for a name gives the same memory.
 
     Fresh memory costs a page fault for every 4 KB touched, which at small batches is more than
-    the arithmetic done in it.  A layer owns its workspace, or shares that of the model it stands in,
-    and hands it to the pure function by keyword; nothing that a function returns ever lies in one.
+    the arithmetic done in it.  A layer owns its workspace, or shares that of the model in which it
+    stands, and hands it to the pure function by keyword; nothing that a function returns ever lies
+    in one.
     """
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ from minibn.experiments.claims import (
     roughness,
     threshold,
 )
-from minibn.experiments.report import report
+from minibn.experiments.report import report, shown
 from minibn.experiments.results import Results, write_result
 from minibn.experiments.statistics import Difference, Estimate
 
@@ -141,6 +141,17 @@ def test_the_report_is_whole_and_says_what_is_missing(tmp_path, capsys):
     assert main(arguments) == 0
     assert (tmp_path / "out" / "REPORT.md").read_text(encoding="utf-8") == first
     assert "Not (fully) run" in report(pretend_results(names=("table4",), seeds=3), SCALED)
+
+
+def test_seeds_that_nobody_had_seen_stand_by_themselves():
+    cells = ("all_cnn-renorm_debias-b5", "all_cnn-bn-b5")
+    whole = pretend_results(names=("table4",), seeds=13)
+    later = whole.after(SCALED.first_round)
+    assert [a.seed for a, _ in later.pairs(*cells)] == [11, 12, 13]
+    difference = shown(claims.compare(later, *cells, claims.final), "points")
+    row = f"| final accuracy, seeds from 11 on | {difference} |"
+    assert row in report(whole, SCALED)
+    assert "seeds from" not in report(pretend_results(names=("table4",), seeds=10), SCALED)
 
 
 def test_a_report_of_nothing_is_a_mistake(tmp_path, capsys):

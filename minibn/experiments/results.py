@@ -111,6 +111,10 @@ class Results:
         found = [r for r in self if r.unit.cell == cell and r.unit.kind == kind]
         return sorted(found, key=lambda r: (r.seed, r.unit.recipe.lr))
 
+    def after(self, seed: int) -> Results:
+        """The results with a seed larger than this."""
+        return Results([r for r in self if r.seed > seed])
+
     def pairs(self, cell: str, other: str) -> list[tuple[Result, Result]]:
         """The results of two cells with the same seed, in order of seed."""
         others = {r.seed: r for r in self.of(other)}
