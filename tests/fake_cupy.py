@@ -319,6 +319,10 @@ def expm1(x, out=None):
     return _apply(numpy.expm1, x, out=out)
 
 
+def isnan(x, out=None):
+    return _apply(numpy.isnan, x, out=out)
+
+
 def log(x, out=None):
     return _apply(numpy.log, x, out=out)
 

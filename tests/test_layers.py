@@ -241,6 +241,14 @@ def test_sizes_may_change_from_call_to_call(name, rng):
     assert all(np.array_equal(fresh.grads[key], used.grads[key]) for key in fresh.grads)
 
 
+def test_max_pooling_hands_the_gradient_of_a_nan_to_the_nan():
+    x = np.array([[1.0, np.nan, 5.0], [np.nan, 2.0, 6.0]]).reshape(1, 2, 3, 1)
+    y, cache = functional.max_pool2d(x, 2, 1)
+    assert np.isnan(y).all()
+    dx = functional.max_pool2d_backward(np.array([3.0, 4.0]).reshape(1, 1, 2, 1), cache)
+    np.testing.assert_array_equal(dx[0, ..., 0], [[0, 7, 0], [0, 0, 0]])
+
+
 @pytest.mark.parametrize("name, y", [
     ("max pool", [3, 5]), ("avg pool", [2.5, 4.5])])
 def test_pooling_of_a_small_image(name, y):

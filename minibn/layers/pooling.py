@@ -35,14 +35,17 @@ def max_pool2d(x: Array, size: int, stride: int, ceil_mode: bool = False) -> tup
 
 
 def max_pool2d_backward(dy: Array, cache: tuple) -> Array:
-    """dx: each dy goes to the first of its window's largest values, in row-major order."""
+    """dx: each dy goes to the first of its window's largest values, in row-major order.
+
+    NaN counts as the largest, as it does for y.
+    """
     x, y, size, stride = cache
     check_upstream("dy", dy, y.shape, like=y)
     xp = array_module(x)
     dx = xp.zeros_like(x)
     free = xp.ones(y.shape, bool)                          # windows whose dy has no place yet
     for seen, held in places(x.shape, y.shape, size, stride):
-        found = (x[seen] == y[held]) & free[held]
+        found = ((x[seen] == y[held]) | xp.isnan(x[seen])) & free[held]
         dx[seen] += dy[held] * found
         free[held] &= ~found
     return dx
