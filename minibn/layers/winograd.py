@@ -31,8 +31,8 @@ dU needs V again.  A small V is kept from the forward pass; a large one is made 
 would take more memory than everything else (V is n²/m² times as large as x).
 
 Rounding grows with the size of the matrices' entries: with the points used here the result in
-float32 is good to about 3e-6 of its largest value, against 6e-7 for the direct sum.  NaN or infinity
-in a pixel reaches all results of the tiles that it lies in, not only its neighbours'.
+float32 is good to about 3e-6 of its largest value, against 6e-7 for the direct sum.  NaN or
+infinity in a pixel reaches all results of the tiles that it lies in, not only its neighbours'.
 
 Source: Lavin & Gray 2016, "Fast algorithms for convolutional neural networks"; the algorithm is
 Toom's and Cook's.

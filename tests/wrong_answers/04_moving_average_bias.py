@@ -23,6 +23,11 @@ WRONG = {
         ("s / (1 - alpha**t)", "s / (1 - alpha**(t + 1))", "not 2"),
         ("return np.array(raw), np.array(corrected)", "return np.array(corrected)",
          "raw, corrected"),
+        ("return np.array(raw), np.array(corrected)", "return np.array(corrected), np.array(raw)",
+         "the raw one comes first"),
+        ("return np.array(raw), np.array(corrected)",
+         "return np.array(raw), np.array(raw) / (1 - 0.9 ** np.arange(1, len(v) + 1))", "nor in"),
+        ("s, raw, corrected = 0.0", "alpha = 0.9; s, raw, corrected = 0.0", "α is an argument"),
     ],
     "weights": [
         ("(t - i)", "(i - 1)", "wrong way"),
@@ -34,6 +39,7 @@ WRONG = {
     ],
     "variance": [
         (" * (1 + alpha**t) / (1 - alpha**t)", " + 0 * t", "limit"),
+        (" * (1 + alpha**t) / (1 - alpha**t)", "", "limit"),
         ("(1 + alpha**t) / (1 - alpha**t)", "(1 - alpha**(2 * t))", "raw average"),
         (" / (1 - alpha**t)", "", "by c², not by c"),
         ("return " + VARIANCE, "return 1 + 0 * t", "not squared"),
@@ -48,12 +54,17 @@ WRONG = {
         ("(1 - alpha**t) ** 2 * scatter", "scatter", "it scatters less"),
         ("sd**2", "sd", "needs sd²"),
         ("scatter, scatter", "scatter, scatter + (alpha**t * mean) ** 2", "no bias"),
+        ("return (alpha**t * mean) ** 2 + (1 - alpha**t) ** 2 * scatter, scatter",
+         "return scatter, (alpha**t * mean) ** 2 + (1 - alpha**t) ** 2 * scatter",
+         "the raw one comes first"),
     ],
     "steps_until": [
         (" + 1", "", "one too few"),
         (" + 1", " + 2", "one too many"),
         ("share / (1 + share)", "share", "αᵗ < share"),
         ("int(np.floor(", "(np.ceil(", "an int"),
+        ("int(np.floor(np.log(share / (1 + share)) / np.log(alpha))) + 1",
+         "int(np.ceil(np.log(share / (1 + share)) / np.log(alpha)))", "floor(u) + 1"),
     ],
     "diagnosis": [
         ('"A": "drift", "B": "few", "C": "raw"', '"A": "raw", "B": "few", "C": "drift"',
