@@ -56,13 +56,19 @@ def load_images(classes: int = 10, train: int = 2000, test: int = 1000) -> Datas
     if FULL:
         try:
             data = first_classes(load_cifar100(find_root("cifar100")), classes, train, test)
-            print(f"Data: real CIFAR-100, {data!r}.")
+            print(f"Data: real CIFAR-100, {size(data)}.")
             return data
         except FileNotFoundError:
             print("CIFAR-100 was not found (python -m minibn data --fetch cifar100 gets it).")
     data = make_synthetic(min(classes, 25), train, test)
-    print(f"Data: drawn images in the place of CIFAR-100, {data!r}.")
+    print(f"Data: drawn images in the place of CIFAR-100, {size(data)}.")
     return data
+
+
+def size(data: Dataset) -> str:
+    """How many images there are, in words."""
+    return (f"{len(data.train_images)} training and {len(data.test_images)} test images, "
+            f"{len(data.class_names)} classes")
 
 
 def first_classes(data: Dataset, classes: int, train: int, test: int) -> Dataset:
@@ -153,29 +159,57 @@ class check:
     def parts(self, got: Any, names: str) -> Any:
         """`got`, once it is seen to be as many things as there are names ("dx, dgamma")."""
         count = len(names.split(", "))
-        self.that(hasattr(got, "__len__") and len(got) == count,
-                  f"Return {count} things: {names}.")
+        several = isinstance(got, list | tuple) or (isinstance(got, np.ndarray) and got.ndim > 0)
+        self.that(several and len(got) == count,
+                  f"Return {count} things: {names}. This is {what(got)}.")
         return got
 
     def equal(self, name: str, got: Any, want: Any, mistakes: Mapping[str, Any] | None = None,
               tol: float = 1e-7) -> None:
         """Raise `Wrong` unless `got` equals `want` to `tol`, relative to the largest entry.
 
-        mistakes: for each hint, the value that this mistake would give.
+        mistakes: for each hint, the value that this mistake would give; its shape may differ.
         """
         self.that(got is not None, f"{name} is None: is there a `return`?")
         try:
-            got, want = np.asarray(got, float), np.asarray(want, float)
+            answer, right = np.asarray(got, float), np.asarray(want, float)
         except (TypeError, ValueError):
-            raise Wrong(f"{self.title}: {name} should be numbers, not {got!r}.") from None
-        self.that(got.shape == want.shape,
-                  f"{name} has shape {got.shape}; it should have {want.shape}.")
-        if close(got, want, tol):
+            answer = None
+        if answer is None or (isinstance(got, list | tuple) and any(v is None for v in got)):
+            raise Wrong(f"{self.title}: {name} should be numbers, not {what(got)}.")
+        hint = ""
+        if answer.shape == right.shape and close(answer, right, tol):
             return
-        for hint, value in (mistakes or {}).items():
-            value = np.asarray(value, float)
-            self.that(value.shape != got.shape or not close(got, value, tol), f"{name}: {hint}")
-        self.that(False, f"{name}: {describe(got, want, tol)}")
+        for text, mistake in (mistakes or {}).items():
+            value = np.asarray(mistake, float)
+            if value.shape == answer.shape and close(answer, value, tol):
+                hint = text
+                break
+        self.that(answer.shape == right.shape,
+                  f"{name} has shape {answer.shape}; it should have {right.shape}. {hint}".strip())
+        if not hint:
+            yes_or_no = np.asarray(want).dtype == bool
+            hint = (describe_flags if yes_or_no else describe)(answer, right, tol)
+        self.that(False, f"{name}: {hint}")
+
+
+def what(got: Any) -> str:
+    """What came instead of what was asked, in words."""
+    if got is None:
+        return "None (is there a `return`?)"
+    kind = type(got).__name__
+    if isinstance(got, np.ndarray):
+        return f"an array of shape {got.shape}"
+    if isinstance(got, list | tuple):
+        parts = ", ".join("None" if part is None else type(part).__name__ for part in got[:6])
+        return f"a {kind} of {len(got)} ({parts}{', …' if len(got) > 6 else ''})"
+    if callable(got):
+        return f"the {kind} {getattr(got, '__name__', '')} itself (call it)".replace("  ", " ")
+    if isinstance(got, np.generic):
+        got = got.item()
+    if isinstance(got, str | int | float | complex):
+        return f"{got!r}"[:60]
+    return f"of the kind {kind}"
 
 
 def close(a: np.ndarray, b: np.ndarray, tol: float) -> bool:
@@ -189,11 +223,24 @@ def describe(got: np.ndarray, want: np.ndarray, tol: float) -> str:
         return "it holds NaN or infinity. Is something divided by zero?"
     if close(got, -want, tol):
         return "the size is right and the sign is wrong."
-    some = np.abs(want) > 1e-3 * np.abs(want).max()
-    ratio = got[some] / want[some]
-    if want.size > 1 and np.ptp(ratio) <= tol * np.abs(ratio).max():
-        return f"it is {ratio.flat[0]:.6g} times what it should be, everywhere."
+    if want.any() and not got.any():
+        return "it is all zeros." if want.ndim else "it is 0."
+    ratio = (got * want).sum() / max((want * want).sum(), 1e-300)      # the factor that fits best
+    if want.size > 1 and want.any() and close(got, ratio * want, tol):
+        if abs(ratio - 1) < 1e-3:
+            which = "large" if ratio > 1 else "small"
+            return f"nearly: it is too {which} by {abs(ratio - 1):.1e} of its size, everywhere."
+        return f"it is {ratio:.6g} times what it should be, everywhere."
     if want.ndim == 0:
         return f"it is too {'large' if got > want else 'small'}."
     place = tuple(map(int, np.unravel_index(np.abs(got - want).argmax(), want.shape)))
     return f"not equal; the largest error is {got[place] - want[place]:.3g}, at index {place}."
+
+
+def describe_flags(got: np.ndarray, want: np.ndarray, tol: float) -> str:
+    """The same for an array of True and False."""
+    wrong = np.argwhere(np.abs(got - want) > tol)
+    if want.ndim == 0:
+        return f"it should be {bool(want)}."
+    place = tuple(map(int, wrong[0]))
+    return f"{len(wrong)} of {want.size} entries are wrong, the first at index {place}."

@@ -116,6 +116,8 @@ def curves_figure(results: Results, curves: Sequence[Curve], title: str,
         panels[-1].axhline(threshold, color="#888888", linestyle="--", linewidth=1, zorder=1)
     panels[-1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     finish(panels[-1], "epoch", "test accuracy")
+    if losses and panels[-1].get_legend() is not None:     # the left panel's says the same
+        panels[-1].get_legend().remove()
     figure.suptitle(title, fontsize=11)
     return figure
 
@@ -173,7 +175,7 @@ def search_figure(results: Results, groups: Sequence[tuple[str, Sequence[Cell]]]
         axes.set_ylim(0, highest * 1.1)
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.tick_params(labelsize=7)
-        axes.legend(frameon=False, fontsize=6.5)
+        axes.legend(frameon=False, fontsize=6.5, ncol=2 if len(cells) > 3 else 1)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     for axes in panels[len(groups):]:
