@@ -18,10 +18,17 @@ WANT = np.array([[1.0, -2.0], [3.0, 0.5]])
     (WANT / 4, "0.25 times"),
     (WANT + [[0, 0], [0, 1e-3]], "0.001, at index (1, 1)"),
     (WANT**2, "squared, it seems"),
+    (WANT.sum(0), "it should have (2, 2). not over the rows"),
+    (0 * WANT, "it is all zeros."),
+    (WANT * (1 + 1e-5), "too large by 1.0e-05 of its size"),
+    ((WANT, None), "not a tuple of 2 (ndarray, None)"),
+    (np.sin, "the ufunc sin itself"),
+    ({"dx": WANT}, "not of the kind dict"),
 ])
 def test_wrong_answers_get_a_hint(got, said):
     with pytest.raises(course.Wrong) as refusal, course.check("x") as check:
-        check.equal("dx", got, WANT, {"squared, it seems": WANT**2})
+        check.equal("dx", got, WANT, {
+            "squared, it seems": WANT**2, "not over the rows.": WANT.sum(0)})
     assert said in str(refusal.value)
     assert not check.done and check.choose("yours", "library") == "library"
 
@@ -44,9 +51,33 @@ def test_a_right_answer_is_used(capsys):
     assert check.choose("yours", "library") == "yours"
 
 
-def test_parts_counts():
-    with pytest.raises(course.Wrong, match="Return 2 things: dx, dgamma"):
-        course.check("x").parts(WANT.sum(), "dx, dgamma")
+@pytest.mark.parametrize(("want", "got", "said"), [
+    (np.zeros(3), [0, 0, 2], "largest error is 2, at index (2,)"),
+    ([1.0, 0.0], [1.0, 5.0], "largest error is 5, at index (1,)"),
+    ([True, False, True], [True, True, True], "1 of 3 entries are wrong, the first at index (1,)"),
+    ([True, False, True], [False] * 3, "2 of 3 entries are wrong"),
+    (True, False, "it should be True"),
+    (3.0, 0.0, "it is 0."),
+    (3.0, 4.0, "too large"),
+])
+def test_wrong_answers_where_a_ratio_says_nothing(want, got, said):
+    with pytest.raises(course.Wrong) as refusal:
+        course.check("x").equal("it", got, want)
+    assert said in str(refusal.value) and " times " not in str(refusal.value)
+
+
+@pytest.mark.parametrize(("got", "said"), [
+    (WANT.sum(), "This is 2.5"),
+    (WANT[:1], "This is an array of shape (1, 2)"),
+    ((WANT, 1, 2), "This is a tuple of 3 (ndarray, int, int)"),
+    ("ab", "This is 'ab'"),
+    (None, "This is None (is there a `return`?)"),
+    ({"dx": 1, "dgamma": 2}, "of the kind dict"),
+])
+def test_parts_counts(got, said):
+    with pytest.raises(course.Wrong, match="Return 2 things: dx, dgamma") as refusal:
+        course.check("x").parts(got, "dx, dgamma")
+    assert said in str(refusal.value)
 
 
 def test_other_errors_come_through():
@@ -62,6 +93,7 @@ def test_images_say_what_they_are(monkeypatch, tmp_path, capsys):
     data = course.load_images(classes=4, train=12, test=8)
     said = capsys.readouterr().out
     assert "CIFAR-100 was not found" in said and "drawn images" in said
+    assert "12 training and 8 test images, 4 classes" in said
     assert data.name == "synthetic" and len(data.train_images) == 12 and len(data.class_names) == 4
 
 

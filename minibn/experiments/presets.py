@@ -152,7 +152,7 @@ PRESETS = {
         search_epochs={128: 9, 10: 3, 5: 3, 2: 2, 1: 2},
         validation=500, seeds=5,
         seeds_of={"table4": 30, "fig3": 30, "fig2": 30, "table3": 30, "fig6": 30,
-                  "fig1": 10, "table2": 10, "fig4": 10},
+                  "fig1": 10, "table2": 10, "fig4": 10, "rates": 10},
         first_round=10,
         # With 0.99 the averages of a run at batch 128 would end, after 168 updates, with 18 % of
         # their initial values in them, and the early tests would show little else.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -155,6 +156,11 @@ def main_question(results: Results, preset: Preset, judged: Sequence[Judged]) ->
             table += [[f"{what}, all at rate {lr:g}", *(
                 shown(compare(results, debias, other, measure), unit) for other in (bn, brn))]
                 for what, measure, _, unit in (of_end, of_curve)]
+    bn, brn, debias = (at_own_best(results, cell) for cell in (BN_5, BRN_5, DEBIAS_5))
+    if bn and brn and debias and {bn, brn, debias} != {BN_5.key, BRN_5.key, DEBIAS_5.key}:
+        table += [[f"{what}, each at the rate of its own best search run", *(
+            shown(compare(results, debias, other, measure), unit) for other in (bn, brn))]
+            for what, measure, _, unit in (of_end, of_curve)]
     n = len(results.pairs(DEBIAS_5.key, BN_5.key))
     lines = [line for line in [
         f"**Does renorm_debias converge faster at batch 5? {capital(speed.verdict)}. Does it end "
@@ -202,6 +208,16 @@ def other_rates(results: Results) -> str:
         return ""
     return ("It hangs on the learning rate. The comparison is made at the one that the search "
             f"chose for all three alike; BN ends higher than renorm_debias {', '.join(turned)}.")
+
+
+def at_own_best(results: Results, cell: Cell) -> str | None:
+    """The key of the cell at the rate that was best in its own search; None if it was not run."""
+    rates = searched(results, cell.key)
+    if not rates:
+        return None
+    best = max(rates, key=lambda lr: rates[lr])
+    return next((key for key in (cell.key, replace(cell, lr=best).key)
+                 if results.of(key) and results.of(key)[0].unit.recipe.lr == best), None)
 
 
 def claims_table(judged: Iterable[Judged]) -> str:

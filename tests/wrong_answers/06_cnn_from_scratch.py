@@ -9,6 +9,10 @@ WRONG = {
         ("2 * P", "P", "both sides"),
         ("H + 2 * P - k", "H - k", "padding is missing"),
         ("-(-room // s) if ceil else room // s", "room // s", "rounded down"),
+        ("-(-room // s) if ceil", "room // s + 1 if ceil", "come out even"),
+        ("-(-room // s) if ceil", "-(-(H - k) // s) if ceil", "padding counts with ceil"),
+        ("return (", "return None if ceil else (", "return"),
+        ("return (", "(", "return"),
     ],
     "forward": [
         (" + b", "", "bias is missing"),
@@ -16,6 +20,12 @@ WRONG = {
         ("w.reshape(-1, w.shape[-1])", "w.swapaxes(0, 1).reshape(-1, w.shape[-1])", "exchanged"),
         ("w.reshape(-1, w.shape[-1])", "np.moveaxis(w, 3, 0).reshape(-1, w.shape[-1])",
          "do not transpose"),
+        ("w.reshape(-1, w.shape[-1])", "w.reshape(w.shape[-1], -1).T", "mixes its entries"),
+        ("seen.reshape(", "np.moveaxis(seen, 5, 3).reshape(", "do not transpose it"),
+        ("w[..., 0].size", "27", "sizes from the shapes"),
+        ("return Y.reshape(*seen.shape[:3], w.shape[-1])", "return Y.reshape(*seen.shape[:3], 4)",
+         "sizes from the shapes"),
+        ("w[..., 0].size", "seen.shape[3] * seen.shape[4] ** 2", "sizes from the shapes"),
         ("return Y.reshape(*seen.shape[:3], w.shape[-1])", "return Y", "shape"),
     ],
     "kernel": [
@@ -24,7 +34,7 @@ WRONG = {
         ("X.T @ dY", "-X.T @ dY", "sign"),
         ("dY.sum(0)", "dY.mean(0)", "all positions"),
         ("dY.sum(0)", "dY.sum(0) / len(seen)", "1/N belongs to the loss"),
-        ("return dw, dY.sum(0)", "return dw", "two arrays"),
+        ("return dw, dY.sum(0)", "return dw", "2 things"),
         ("return dw,", "return dw[::-1, ::-1],", "turn belongs to dx"),
     ],
     "input": [
@@ -41,6 +51,10 @@ WRONG = {
         ("dx[place] +=", "dx[place] =", "wipes out"),
         ("winner * dy", "dy", "only the winner"),
         ("winner * dy[:, i, j][:, None, None]", "dy[:, i, j][:, None, None] / k ** 2", "average"),
+        ("i * s, i * s + k", "2 * i, 2 * i + k", "k = 2, s = 1"),
+        (" * s + k)", " * s + 3)", "k = 5, s = 3"),
+        ("slice(i * s, i * s + k), slice(j * s, j * s + k)", "slice(i, i + k), slice(j, j + k)",
+         "stride is ignored"),
         ("return dx", "dx", "return"),
     ],
     "softmax": [
@@ -51,6 +65,9 @@ WRONG = {
         ("p[np.arange(len(z)), labels] -= 1", "p[np.arange(len(z)), labels] -= labels",
          "class's number"),
         ("z - z.max(1, keepdims=True)", "z", "overflows"),
+        ("z - z.max(1, keepdims=True)", "z - z.max()", "own maximum"),
+        ("z - z.max(1, keepdims=True)", "np.clip(z, -500, 500)", "clipping"),
+        ("p[np.arange(len(z)), labels]", "p[:, labels]", "one column for each row"),
         ("e.sum(1, keepdims=True)", "e.sum(0)", "largest error"),
         ("e = np.exp(z - z.max(1, keepdims=True))", "z -= z.max(); e = np.exp(z)", "copy"),
     ],
@@ -76,6 +93,6 @@ WRONG = {
     "repair-average": [
         ("(rows * columns)", "9", "what the colleague has"),
         (" / (rows * columns)", "", "divided by the number"),
-        ("dx[place] +=", "dx[place] =", "largest error"),
+        ("dx[place] +=", "dx[place] =", "add, do not assign"),
     ],
 }

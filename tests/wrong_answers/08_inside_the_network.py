@@ -22,6 +22,9 @@ WRONG = {
         ("square - mean**2", "square - mean", "not the mean"),
         ("square - mean**2", "sqrt(square - mean**2)", "the deviation"),
         ("square - mean**2", "gamma**2", "BEFORE"),
+        (" + 2 * beta * gamma * phi", "", "cross term is missing"),
+        (" + 2 * beta * gamma * phi", " + beta * gamma * phi", "comes twice"),
+        ("(Phi - k * phi)", "Phi", "not Φ(k) alone"),
     ],
     "within_and_between": [
         ("variances.mean(), means.var()", "means.var(), variances.mean()", "exchanged"),
@@ -30,6 +33,8 @@ WRONG = {
         ("means.var()", "means.var(ddof=1)", "number of channels"),
         ("means.var()", "means.mean()", "not their mean"),
         ("means.var()", "means.std()", "not its root"),
+        ("means.var()", "(means**2).mean()", "mean of all values"),
+        ("variances.mean()", "(x**2).mean()", "own mean"),
     ],
     "compare": [
         ("b - a", "a - b", "other way round"),

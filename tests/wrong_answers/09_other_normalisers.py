@@ -21,6 +21,7 @@ WRONG = {
     "axes": [
         ('"bn": (0, 1, 2)', '"bn": (1, 2, 3)', "LN's axes"),
         ('"bn": (0, 1, 2)', '"bn": (0,)', "positions"),
+        ("return {", "{", "dictionary"),
         ('"ln": (1, 2, 3)', '"ln": (0, 1, 2)', "ties them together"),
         ('"ln": (1, 2, 3)', '"ln": (1, 2)', "one channel alone"),
         ('"instance": (1, 2)', '"instance": (1, 2, 3)', "LN's axes"),
@@ -33,7 +34,8 @@ WRONG = {
         ("dx = (g", "mean = lambda a: a.sum((1, 2, 3), keepdims=True)\n    dx = (g",
          "means, not sums"),
         ("g - mean(g)", "g - g.sum((1, 2, 3), keepdims=True)", "in mean(g)."),
-        ("(1, 2, 3)", "(0, 1, 2)", "dgamma"),
+        ("(1, 2, 3)", "(0, 1, 2)", "BN's means"),
+        ("(1, 2, 3)", "(1, 2)", "Instance Normalization's means"),
         ("xbar * mean(g * xbar)) / sigma",
          "xbar * mean(g * xbar)) / sigma; mean = lambda a: a.mean((0, 1, 2)); "
          "u = (x - mean(x)) / np.sqrt(x.var((0, 1, 2)) + eps); "
@@ -50,6 +52,9 @@ WRONG = {
          "every second"),
         ("(1, 2, 4)", "(1, 2, 3, 4)", "LayerNorm"),
         ("(1, 2, 4)", "(1, 2)", "Instance"),
+        ("(1, 2, 4)", "(1, 2, 3)", "channels of a group are axis 4"),
+        ("(1, 2, 4)", "(0, 1, 2, 4)", "ties the images"),
+        ("(1, 2, 4)", "(4,)", "positions of a group"),
         ("mean((split - mean(split)) ** 2)", "split.var((1, 2, 4), ddof=1, keepdims=True)",
          "biased"),
         ("np.sqrt(mean((split - mean(split)) ** 2) + eps)",
@@ -59,7 +64,8 @@ WRONG = {
     ],
     "group_norm_backward": GRADIENTS + [
         ("g = (gamma * dy)", "g = (dy)", "γ is missing"),
-        ("(1, 2, 4)", "(1, 2, 3, 4)", "dgamma"),
+        ("(1, 2, 4)", "(1, 2, 3, 4)", "LayerNorm's means"),
+        ("groups, C // groups)", "2, C // 2)", "use `groups`"),
         ("    return dx",
          "    dx = library_layer_norm_backward(dy, x, gamma, eps)[0]\n    return dx",
          "LayerNorm's means"),
@@ -85,5 +91,6 @@ WRONG = {
         ('"gn": (False, False, True)', '"gn": (False, False, False)', "gn, channel"),
         ('"instance": (False, False, False)', '"instance": (False, False, True)',
          "instance, channel"),
+        ("return {", "{", "dictionary"),
     ],
 }
