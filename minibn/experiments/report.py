@@ -156,15 +156,16 @@ def main_question(results: Results, preset: Preset, judged: Sequence[Judged]) ->
             table += [[f"{what}, all at rate {lr:g}", *(
                 shown(compare(results, debias, other, measure), unit) for other in (bn, brn))]
                 for what, measure, _, unit in (of_end, of_curve)]
-    bn, brn, debias = (at_own_best(results, cell) for cell in (BN_5, BRN_5, DEBIAS_5))
-    if bn and brn and debias and {bn, brn, debias} != {BN_5.key, BRN_5.key, DEBIAS_5.key}:
+    own = [key for cell in (DEBIAS_5, BN_5, BRN_5) if (key := at_own_best(results, cell))]
+    if len(own) == 3 and own != [DEBIAS_5.key, BN_5.key, BRN_5.key]:
         table += [[f"{what}, each at the rate of its own best search run", *(
-            shown(compare(results, debias, other, measure), unit) for other in (bn, brn))]
+            shown(compare(results, own[0], other, measure), unit) for other in own[1:])]
             for what, measure, _, unit in (of_end, of_curve)]
     n = len(results.pairs(DEBIAS_5.key, BN_5.key))
     lines = [line for line in [
         f"**Does renorm_debias converge faster at batch 5? {capital(speed.verdict)}. Does it end "
-        f"slightly higher than BN? {capital(end.verdict)}.** (ALL-CNN, {n} seeds.)",
+        f"slightly higher than BN? {capital(end.verdict)}.** (ALL-CNN, {n} seeds, all at the "
+        "learning rate that is best for the three together.)",
         reasons(speed) + " " + reasons(end),
         in_words(speed, end),
         other_rates(results),
@@ -206,8 +207,13 @@ def other_rates(results: Results) -> str:
             turned.append(f"at {lr:g} by {shown(difference, 'points')}")
     if not turned:
         return ""
-    return ("It hangs on the learning rate. The comparison is made at the one that the search "
-            f"chose for all three alike; BN ends higher than renorm_debias {', '.join(turned)}.")
+    lines = [f"It hangs on the learning rate: BN ends higher than renorm_debias "
+             f"{', '.join(turned)}."]
+    bn, debias = at_own_best(results, BN_5), at_own_best(results, DEBIAS_5)
+    if bn and debias:
+        lines.append("With each at the rate of its own best search run, renorm_debias − BN is "
+                     f"{shown(compare(results, debias, bn, final), 'points')}.")
+    return " ".join(lines)
 
 
 def at_own_best(results: Results, cell: Cell) -> str | None:
