@@ -209,10 +209,10 @@ def other_rates(results: Results) -> str:
         return ""
     lines = [f"It hangs on the learning rate: BN ends higher than renorm_debias "
              f"{', '.join(turned)}."]
-    bn, debias = at_own_best(results, BN_5), at_own_best(results, DEBIAS_5)
-    if bn and debias:
+    own = at_own_best(results, DEBIAS_5), at_own_best(results, BN_5)
+    if own[0] and own[1]:
         lines.append("With each at the rate of its own best search run, renorm_debias − BN is "
-                     f"{shown(compare(results, debias, bn, final), 'points')}.")
+                     f"{shown(compare(results, own[0], own[1], final), 'points')}.")
     return " ".join(lines)
 
 
