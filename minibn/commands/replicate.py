@@ -1,7 +1,7 @@
 """Repeat the paper's experiments, with several seeds, and keep every run as a file.
 
 Presets: smoke (drawn images, tiny networks: shows that everything runs), scaled (ten classes of
-CIFAR-100 and narrow networks: about an hour on two free cores) and paper (§4.2 as printed).  Each
+CIFAR-100 and narrow networks: forty minutes on two free cores) and paper (§4.2 as printed).  Each
 run is one JSON in the results folder.  A run whose file exists is not repeated, an interrupted one
 goes on from its checkpoint: stop and call again as you like.
 

@@ -1,4 +1,4 @@
-"""How large the experiments are: smoke (seconds), scaled (two cores, about an hour), paper."""
+"""How large the experiments are: smoke (seconds), scaled (two cores, forty minutes), paper."""
 
 from __future__ import annotations
 
