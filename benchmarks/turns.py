@@ -27,6 +27,7 @@ import machine
 PAUSE = 0.15        # seconds between turns; see above
 TURN = 0.3          # seconds of steps in a turn, at least one step
 MOST_STEPS = 100    # in a turn
+LONG_STEP = 3.0     # seconds from which on a turn is a single step
 OTHERS = 0.1        # share of one core that other programs may take of a turn
 TICK = 0.03         # seconds by which the system's clock of processor time may be wrong
 
@@ -87,9 +88,12 @@ class Worker:
     def take_turn(self, patience: float) -> None:
         """Time some steps while no other program runs, if that can be had within `patience` s.
 
-        A turn's first step wakes threads and fills caches; it counts only if it is alone.
+        A turn's first step wakes threads and fills caches, and where turns are far apart it may
+        have to fetch memory that the system has put aside; it counts only if it is alone, which
+        it is where steps are very long.
         """
-        steps = max(1, min(MOST_STEPS, round(TURN * 1e3 / self.fastest)))
+        least = 1 if self.fastest > LONG_STEP * 1e3 else 2
+        steps = max(least, min(MOST_STEPS, round(TURN * 1e3 / self.fastest)))
         end = time.monotonic() + patience
         quiet = False
         while not quiet:

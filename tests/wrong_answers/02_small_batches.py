@@ -13,6 +13,7 @@ WRONG = {
         ("sigma / math.sqrt(m)", "sigma / m", "divided by √m"),
         ("sigma / math.sqrt(m)", "sigma", "scatters less"),
         ("sigma / math.sqrt(m)", "sigma * math.sqrt(m)", "less scatter"),
+        ("sigma / math.sqrt(m)", "sigma / math.sqrt(max(m - 1, 1e-9))", "m, not m − 1"),
     ],
     "variance": [
         ("(m - 1) / m", "m / (m - 1)", "repairs"),
@@ -34,7 +35,7 @@ WRONG = {
         ("x.var((0, 1, 2)) / x.mean((1, 2)).var(0)", "x.mean((1, 2)).var(0) / x.var((0, 1, 2))",
          "other way round"),
         ("return x", "return len(x) * x", "asked is one"),
-        ("x.var((0, 1, 2)) / x.mean((1, 2)).var(0)", "x.var() / x.mean((1, 2, 3)).var()", "shape"),
+        ("x.var((0, 1, 2)) / x.mean((1, 2)).var(0)", "x.var() / x.mean((1, 2, 3)).var()", "keep the last axis"),
     ],
     "moving": [
         (" * m / (m - 1)", "", "unbiased"),
@@ -43,11 +44,13 @@ WRONG = {
         ("decay * mean + (1 - decay) * x", "(1 - decay) * mean + decay * x", "OLD"),
         ("decay * var + (1 - decay) * unb", "(1 - decay) * var + decay * unb", "OLD"),
         ("(1 - decay) * x.mean(0)", "x.mean(0)", "weight 1 − α"),
+        ("return decay", "return mean, var\n    return decay", "has not moved"),
     ],
     "constants": [
         ("gamma * dy / sigma", "dy / sigma", "γ is missing"),
         ("gamma * dy / sigma", "gamma * dy", "σ is missing"),
         ("gamma * dy / sigma", "gamma * (dy - dy.mean(0)) / sigma", "no mean terms"),
+        ("dx = gamma * dy / sigma", "dx = bn", "BN's gradient"),
         ("gamma * dy / sigma", "-gamma * dy / sigma", "sign"),
         ("dx.sum(0)", "dx.mean(0)", "not a mean"),
         ("dx.sum(0)", "0 * dx.sum(0)", "zero for BN"),
