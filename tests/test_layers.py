@@ -5,6 +5,8 @@ import pytest
 
 import minibn
 from minibn import functional
+from minibn.layers import winograd
+from minibn.layers.conv import conv2d, conv2d_backward
 from minibn.optim import SGD, step_schedule
 
 IMAGES, DENSE, C = (3, 6, 5, 4), (6, 4), 4
@@ -458,3 +460,89 @@ def test_step_schedule(epoch, every, lr):
 
 def test_step_schedule_with_another_factor():
     assert step_schedule(0.8, 7, 3, factor=0.5) == pytest.approx(0.2)
+
+
+# How the work is divided --------------------------------------------------------------------------
+
+@pytest.mark.parametrize("together", [1, winograd.TOGETHER])
+@pytest.mark.parametrize("kept", [0, winograd.KEPT])
+def test_tiles_are_the_same_in_blocks_and_with_v_made_again(monkeypatch, rng, together, kept):
+    x, w = rng.standard_normal((5, 12, 12, 24)), rng.standard_normal((3, 3, 24, 25))
+    dy = rng.standard_normal((5, 12, 12, 25))
+    assert winograd.tile_size(x, w, stride=1, padding=1)
+    monkeypatch.setattr(winograd, "LEAST_CHANNELS", 1000)                     # directly
+    y, cache = functional.conv2d(x, w, padding=1)
+    dx, dw, _ = functional.conv2d_backward(dy, cache)
+    monkeypatch.undo()
+    monkeypatch.setattr(winograd, "TOGETHER", together)
+    monkeypatch.setattr(winograd, "KEPT", kept)
+    tiled, cache = functional.conv2d(x, w, padding=1)
+    assert (cache.points is None) == (kept == 0)
+    found = functional.conv2d_backward(dy, cache)
+    for got, want in ((tiled, y), (found[0], dx), (found[1], dw)):
+        np.testing.assert_allclose(got, want, rtol=0, atol=1e-9 * np.abs(want).max())
+    without = conv2d_backward(dy, cache, input_gradient=False)
+    assert without[0] is None and np.array_equal(without[1], found[1])
+
+
+def test_v_is_kept_up_to_its_limit_and_where_it_is_wanted(monkeypatch, rng):
+    x, w = rng.standard_normal((5, 12, 12, 24)), rng.standard_normal((3, 3, 24, 25))
+    values = 5 * 9 * 36 * 24                                   # images × tiles × points × channels
+    for limit, keep, kept in ((values, True, True), (values - 1, True, False),
+                              (values, False, False)):
+        monkeypatch.setattr(winograd, "KEPT", limit)
+        points = conv2d(x, w, padding=1, keep=keep)[1].points
+        assert (points is not None) == kept
+        assert not kept or sum(v.size for v in points) == values
+
+
+def test_the_layers_of_a_model_share_their_scratch_memory():
+    inner = minibn.Sequential(minibn.Conv2d(2, 2, 3), minibn.ReLU())
+    alone = minibn.Conv2d(2, 2, 3)
+    model = minibn.Sequential(minibn.Conv2d(2, 2, 3), ("inner", inner))
+    first = model["layer1"].workspace
+    assert first is inner["layer1"].workspace and first is not alone.workspace
+
+
+def test_a_watcher_sees_the_output_of_every_layer(rng):
+    model = minibn.Sequential(minibn.Conv2d(2, 3, 3), minibn.ReLU())
+    x, seen = rng.standard_normal((1, 4, 4, 2)).astype(np.float32), {}
+    y = model.forward(x, watch=seen.__setitem__)
+    assert list(seen) == ["layer1", "layer2"] and seen["layer2"] is y
+    assert np.array_equal(np.maximum(seen["layer1"], 0), y)
+
+
+def test_a_key_that_no_layer_holds_cannot_be_set():
+    model = minibn.Sequential(minibn.Conv2d(2, 2, 3))
+    for key in ("layer1.v", "layer2.w", "w"):
+        with pytest.raises(KeyError, match=f"no layer holds '{key}' in its params"):
+            model.params[key] = np.zeros(1)
+
+
+# Defaults -----------------------------------------------------------------------------------------
+
+def test_defaults_are_those_of_the_documentation(rng):
+    x = rng.standard_normal((2, 6, 5, 3))
+    assert np.array_equal(functional.elu(x)[0], functional.elu(x, alpha=1.0)[0])
+    for pool in (functional.max_pool2d, functional.avg_pool2d):
+        assert np.array_equal(pool(x, 3, 2)[0], pool(x, 3, 2, ceil_mode=False)[0])
+        assert pool(x, 3, 2)[0].shape != pool(x, 3, 2, ceil_mode=True)[0].shape
+    for layer in (minibn.MaxPool2d, minibn.AvgPool2d):
+        assert layer(3, 2).forward(x).shape == (2, 2, 2, 3)
+        assert np.array_equal(layer(1, 1).forward(x), x)
+    images = np.ones((4, 50), np.float32)
+    assert np.array_equal(minibn.Dropout(0.5).forward(images, training=True),
+                          minibn.Dropout(0.5, seed=0).forward(images, training=True))
+
+
+def test_elu_at_zero_has_the_slope_of_its_lower_branch():
+    y, cache = functional.elu(np.zeros(1), alpha=0.5)
+    assert y == 0 and functional.elu_backward(np.ones(1), cache) == 0.5
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 5, 1), (1, 5, 3, 1)])
+@pytest.mark.parametrize("pool", [functional.max_pool2d, functional.avg_pool2d])
+def test_a_window_larger_than_the_image_is_refused(pool, shape):
+    assert pool(np.zeros(shape), 3, 1)[0].size == 3
+    with pytest.raises(ValueError, match=f"size must not exceed the image, {shape[1]}x{shape[2]}"):
+        pool(np.zeros(shape), 4, 1)
