@@ -295,6 +295,7 @@ def test_dropout_draws_anew_and_repeats_with_its_seed():
     for mask in masks:
         two.forward(x)                                         # a test draws nothing
         assert np.array_equal(two.forward(x, training=True), mask)
+    assert one.state["step"] == two.state["step"] == 3
     assert not np.array_equal(other.forward(x, training=True), masks[0])
 
 
