@@ -20,9 +20,10 @@ from minibn.experiments.claims import (
     roughness,
     threshold,
 )
-from minibn.experiments.report import report, shown
+from minibn.experiments.report import report
 from minibn.experiments.results import Results, write_result
 from minibn.experiments.statistics import Difference, Estimate
+from minibn.experiments.wording import shown
 
 
 def verdicts(results):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -22,17 +21,13 @@ from minibn.experiments.cells import (
     DEBIAS_NO_CLIP,
     DEBIAS_SHORT,
     EXPERIMENTS,
-    RATES,
     Cell,
     trio,
 )
 from minibn.experiments.claims import (
-    HOLDS,
-    OPEN,
     Judged,
     Measure,
     Part,
-    best,
     compare,
     decide,
     epochs_to,
@@ -41,13 +36,24 @@ from minibn.experiments.claims import (
     first_epoch,
     judge,
     mean_accuracy,
-    mean_loss,
     threshold,
 )
+from minibn.experiments.main_question import main_question
 from minibn.experiments.presets import Preset, cells_of
-from minibn.experiments.results import Result, Results
+from minibn.experiments.results import Results
 from minibn.experiments.search import cells_to_search, choose_rates, searched
-from minibn.experiments.statistics import Difference, Estimate, estimate
+from minibn.experiments.statistics import estimate
+from minibn.experiments.wording import (
+    batch_name,
+    clipped,
+    markdown,
+    names,
+    number,
+    percent,
+    plus_minus,
+    scaled,
+    shown,
+)
 
 # The experiments that are drawn, in the report's order; the tables repeat the figures' cells.
 DRAWN = ("fig1", "fig2", "fig3", "fig4", "fig5", "fig6", "clip", "decay", "accumulate", "small",
@@ -127,103 +133,6 @@ def opening(results: Results, preset: Preset) -> str:
     if missing:
         lines.append(f"Not (fully) run: {'; '.join(missing)}.")
     return "\n\n".join(lines)
-
-
-def main_question(results: Results, preset: Preset, judged: Sequence[Judged]) -> str:
-    """Faster, and slightly higher at the end? With what might overturn the answer beside it."""
-    by_key = {one.key: one for one in judged}
-    speed, end = by_key["speed"], by_key["final"]
-    at = threshold(results, preset, "all_cnn")
-    rows = [("final accuracy", final, 1, "points"),
-            ("final accuracy, both tested by moving averages", final_in("moving"), 1, "points"),
-            ("best accuracy of any epoch", best, 1, "points"),
-            ("accuracy, mean over all epochs", mean_accuracy, 1, "points"),
-            ("accuracy after the first epoch", first_epoch, 1, "points"),
-            (f"epochs to {at:.0%} (minus: sooner)", epochs_to(at), 1, "epochs"),
-            ("training loss, mean over all epochs (minus: lower)", mean_loss, 1, "nats")]
-    of_end, of_curve, of_speed = rows[0], rows[3], rows[5]
-    table = [[what, *(shown(compare(results, DEBIAS_5.key, other, measure), unit)
-                      for other in (BN_5.key, BRN_5.key))]
-             for what, measure, _, unit in rows]
-    later = results.after(preset.first_round)
-    if preset.first_round and later.pairs(DEBIAS_5.key, BN_5.key):
-        table += [[f"{what}, seeds from {preset.first_round + 1} on", *(
-            shown(compare(later, DEBIAS_5.key, other, measure), unit)
-            for other in (BN_5.key, BRN_5.key))] for what, measure, _, unit in (of_end, of_speed)]
-    for lr in RATES:
-        bn, brn, debias = (cell.key for cell in trio("all_cnn", 5, lr=lr))
-        if results.of(debias):
-            table += [[f"{what}, all at rate {lr:g}", *(
-                shown(compare(results, debias, other, measure), unit) for other in (bn, brn))]
-                for what, measure, _, unit in (of_end, of_curve)]
-    own = [key for cell in (DEBIAS_5, BN_5, BRN_5) if (key := at_own_best(results, cell))]
-    if len(own) == 3 and own != [DEBIAS_5.key, BN_5.key, BRN_5.key]:
-        table += [[f"{what}, each at the rate of its own best search run", *(
-            shown(compare(results, own[0], other, measure), unit) for other in own[1:])]
-            for what, measure, _, unit in (of_end, of_curve)]
-    n = len(results.pairs(DEBIAS_5.key, BN_5.key))
-    lines = [line for line in [
-        f"**Does renorm_debias converge faster at batch 5? {capital(speed.verdict)}. Does it end "
-        f"slightly higher than BN? {capital(end.verdict)}.** (ALL-CNN, {n} seeds, all at the "
-        "learning rate that is best for the three together.)",
-        reasons(speed) + " " + reasons(end),
-        in_words(speed, end),
-        other_rates(results),
-        "The rule was in the code before the runs: a claim holds if the 95 % interval of the "
-        "paired difference lies on its side of 0, does not hold if it lies on the other, and "
-        "otherwise cannot be told. These two are the questions the replication was made for; the "
-        "other claims below are some twenty intervals, of which one is expected to miss the truth.",
-        "Would another way of looking change it? renorm_debias minus the other, paired; in "
-        "brackets pairs above 0, then the smallest true difference that would have shown:",
-        markdown(["measure", "− BN", "− BRN"], table),
-    ] if line]
-    return "\n\n".join(lines)
-
-
-def in_words(speed: Judged, end: Judged) -> str:
-    """What the parts of the two verdicts say together, where they differ."""
-    lines = []
-    over_bn, over_brn = speed.parts
-    if (over_bn.verdict, over_brn.verdict) == (HOLDS, OPEN):
-        lines.append("It is faster than BN. Between it and BRN no difference was seen, so the "
-                     "correction by r and d, which both have, is enough to explain the gain; what "
-                     "the zero start adds may be as large as the interval against BRN allows, on "
-                     "either side.")
-    seeds, images = end.parts
-    if seeds.verdict == HOLDS and images.verdict == OPEN and seeds.difference is not None:
-        lines.append("On these test images the difference of the final accuracies is there, "
-                     "whatever seed is drawn; whether it would be there on others, the images "
-                     "are too few to say. The paper, with one run each, could not say the first.")
-    return " ".join(lines)
-
-
-def other_rates(results: Results) -> str:
-    """Where the final accuracy against BN turns round at a learning rate that was not chosen."""
-    turned = []
-    for lr in RATES:
-        bn, _, debias = (cell.key for cell in trio("all_cnn", 5, lr=lr))
-        difference = compare(results, bn, debias, final)
-        if decide(difference) == HOLDS:
-            turned.append(f"at {lr:g} by {shown(difference, 'points')}")
-    if not turned:
-        return ""
-    lines = [f"It hangs on the learning rate: BN ends higher than renorm_debias "
-             f"{', '.join(turned)}."]
-    own = at_own_best(results, DEBIAS_5), at_own_best(results, BN_5)
-    if own[0] and own[1]:
-        lines.append("With each at the rate of its own best search run, renorm_debias − BN is "
-                     f"{shown(compare(results, own[0], own[1], final), 'points')}.")
-    return " ".join(lines)
-
-
-def at_own_best(results: Results, cell: Cell) -> str | None:
-    """The key of the cell at the rate that was best in its own search; None if it was not run."""
-    rates = searched(results, cell.key)
-    if not rates:
-        return None
-    best = max(rates, key=lambda lr: rates[lr])
-    return next((key for key in (cell.key, replace(cell, lr=best).key)
-                 if results.of(key) and results.of(key)[0].unit.recipe.lr == best), None)
 
 
 def claims_table(judged: Iterable[Judged]) -> str:
@@ -432,77 +341,6 @@ def provenance(results: Results) -> str:
     return "\n".join([*lines, "",
                       "`python -m minibn replicate --from FILE --check` does a run again and "
                       "compares every number."])
-
-
-# Pieces of text
-
-def reasons(one: Judged) -> str:
-    """What the verdict rests on, in a sentence."""
-    measured = "; ".join(f"{part.what} {shown(part.difference, part.unit)}" for part in one.parts)
-    return f"{measured[0].upper()}{measured[1:]}."
-
-
-def shown(difference: Difference | None, unit: str) -> str:
-    """"+1.20 ± 0.60 points (5/5; 0.81)": mean, interval, pairs above 0, detectable size."""
-    if difference is None:
-        return "–"
-    scale, digits = (100, 2) if unit == "points" else (1, 2 if unit == "epochs" else 3)
-    found = difference.estimate
-    return (f"{scale * found.mean:+.{digits}f} ± {scale * found.half:.{digits}f} {unit} "
-            f"({difference.wins}/{found.n}; {scale * difference.detectable:.{digits}f})"
-            ).replace("  ", " ")
-
-
-def percent(found: Estimate) -> str:
-    """A share as "54.3 ± 1.2"."""
-    return plus_minus(scaled(found), 1)
-
-
-def scaled(found: Estimate) -> Estimate:
-    """A share in percent."""
-    return Estimate(100 * found.mean, 100 * found.half, found.n)
-
-
-def plus_minus(found: Estimate, digits: int) -> str:
-    """"54.3 ± 1.2"; one seed alone has no interval."""
-    half = f" ± {found.half:.{digits}f}" if np.isfinite(found.half) else ""
-    return f"{found.mean:.{digits}f}{half}"
-
-
-def clipped(found: Sequence[Result]) -> str:
-    """Mean share of clipped channels over the epochs, in training and in test mode "batch"."""
-    if not found[0].history.clipped_train:
-        return ""
-    return "/".join(f"{100 * np.mean([np.mean(shares) for shares in both]):.1f}" for both in (
-        [r.history.clipped_train for r in found], [r.history.clipped_test for r in found]))
-
-
-def batch_name(cell: Cell) -> str:
-    """"5", or "10 × 5" where batches are gathered."""
-    gathered = f"{cell.accumulate} × " if cell.accumulate > 1 else ""
-    return f"{gathered}{cell.batch_size}"
-
-
-def number(value: float | None) -> str:
-    """A number of the paper, or nothing."""
-    return "" if value is None else f"{value:g}"
-
-
-def names(found: Sequence[Result]) -> str:
-    """How many runs of which cell, and what became of them."""
-    count = Counter(f"{r.unit.cell} ({'stuck' if r.stuck else 'diverged'}" for r in found)
-    return ", ".join(f"{what} × {number})" for what, number in count.items())
-
-
-def capital(text: str) -> str:
-    """The first letter large."""
-    return text[0].upper() + text[1:]
-
-
-def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def wanted_seeds(preset: Preset) -> list[tuple[Cell, int]]:
