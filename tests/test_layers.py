@@ -500,9 +500,11 @@ def test_v_is_kept_up_to_its_limit_and_where_it_is_wanted(monkeypatch, rng):
 def test_the_layers_of_a_model_share_their_scratch_memory():
     inner = minibn.Sequential(minibn.Conv2d(2, 2, 3), minibn.ReLU())
     alone = minibn.Conv2d(2, 2, 3)
-    model = minibn.Sequential(minibn.Conv2d(2, 2, 3), ("inner", inner))
+    wrapped = minibn.WeightNorm(minibn.Conv2d(2, 2, 3))
+    model = minibn.Sequential(minibn.Conv2d(2, 2, 3), ("inner", inner), wrapped)
     first = model["layer1"].workspace
-    assert first is inner["layer1"].workspace and first is not alone.workspace
+    assert first is inner["layer1"].workspace is wrapped.layer.workspace
+    assert first is not alone.workspace
 
 
 def test_a_watcher_sees_the_output_of_every_layer(rng):

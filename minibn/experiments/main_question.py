@@ -32,33 +32,33 @@ def main_question(results: Results, preset: Preset, judged: Sequence[Judged]) ->
     by_key = {one.key: one for one in judged}
     speed, end = by_key["speed"], by_key["final"]
     at = threshold(results, preset, "all_cnn")
-    rows = [("final accuracy", final, 1, "points"),
-            ("final accuracy, both tested by moving averages", final_in("moving"), 1, "points"),
-            ("best accuracy of any epoch", best, 1, "points"),
-            ("accuracy, mean over all epochs", mean_accuracy, 1, "points"),
-            ("accuracy after the first epoch", first_epoch, 1, "points"),
-            (f"epochs to {at:.0%} (minus: sooner)", epochs_to(at), 1, "epochs"),
-            ("training loss, mean over all epochs (minus: lower)", mean_loss, 1, "nats")]
+    rows = [("final accuracy", final, "points"),
+            ("final accuracy, both tested by moving averages", final_in("moving"), "points"),
+            ("best accuracy of any epoch", best, "points"),
+            ("accuracy, mean over all epochs", mean_accuracy, "points"),
+            ("accuracy after the first epoch", first_epoch, "points"),
+            (f"epochs to {at:.0%} (minus: sooner)", epochs_to(at), "epochs"),
+            ("training loss, mean over all epochs (minus: lower)", mean_loss, "nats")]
     of_end, of_curve, of_speed = rows[0], rows[3], rows[5]
     table = [[what, *(shown(compare(results, DEBIAS_5.key, other, measure), unit)
                       for other in (BN_5.key, BRN_5.key))]
-             for what, measure, _, unit in rows]
+             for what, measure, unit in rows]
     later = results.after(preset.first_round)
     if preset.first_round and later.pairs(DEBIAS_5.key, BN_5.key):
         table += [[f"{what}, seeds from {preset.first_round + 1} on", *(
             shown(compare(later, DEBIAS_5.key, other, measure), unit)
-            for other in (BN_5.key, BRN_5.key))] for what, measure, _, unit in (of_end, of_speed)]
+            for other in (BN_5.key, BRN_5.key))] for what, measure, unit in (of_end, of_speed)]
     for lr in RATES:
         bn, brn, debias = (cell.key for cell in trio("all_cnn", 5, lr=lr))
         if results.of(debias):
             table += [[f"{what}, all at rate {lr:g}", *(
                 shown(compare(results, debias, other, measure), unit) for other in (bn, brn))]
-                for what, measure, _, unit in (of_end, of_curve)]
+                for what, measure, unit in (of_end, of_curve)]
     own = [key for cell in (DEBIAS_5, BN_5, BRN_5) if (key := at_own_best(results, cell))]
     if len(own) == 3 and own != [DEBIAS_5.key, BN_5.key, BRN_5.key]:
         table += [[f"{what}, each at the rate of its own best search run", *(
             shown(compare(results, own[0], other, measure), unit) for other in own[1:])]
-            for what, measure, _, unit in (of_end, of_curve)]
+            for what, measure, unit in (of_end, of_curve)]
     n = len(results.pairs(DEBIAS_5.key, BN_5.key))
     lines = [line for line in [
         f"**Does renorm_debias converge faster at batch 5? {capital(speed.verdict)}. Does it end "
@@ -119,6 +119,6 @@ def at_own_best(results: Results, cell: Cell) -> str | None:
     rates = searched(results, cell.key)
     if not rates:
         return None
-    best = max(rates, key=lambda lr: rates[lr])
-    return next((key for key in (cell.key, replace(cell, lr=best).key)
-                 if results.of(key) and results.of(key)[0].unit.recipe.lr == best), None)
+    own = max(rates, key=lambda lr: rates[lr])
+    return next((key for key in (cell.key, replace(cell, lr=own).key)
+                 if results.of(key) and results.of(key)[0].unit.recipe.lr == own), None)

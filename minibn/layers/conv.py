@@ -112,6 +112,7 @@ def conv2d_backward(dy: Array, cache: Convolved, *, input_gradient: bool = True,
     dw = kernel_gradient(dy, windows, workspace).reshape(w.shape)
     if not input_gradient:
         dx = None
+    # With fewer positions than channels, turning the kernel costs more than scattering.
     elif stride == 1 and w.shape[0] == w.shape[1] > padding and dy[..., 0].size >= w.shape[2]:
         dx = input_gradient_by_turned_kernel(dy, cache, workspace)
     else:
