@@ -28,6 +28,8 @@ def check_array(name: str, x: Array) -> None:
 
 def check_float(name: str, x: Array) -> None:
     """`x` is an array of float32 or float64 in the machine's byte order."""
+    if type(x) is np.ndarray and x.dtype in FLOATS:            # the usual case, seen at once
+        return
     check_array(name, x)
     if x.dtype not in FLOATS or not x.dtype.isnative:
         raise TypeError(
@@ -116,6 +118,8 @@ def check_same_kind(name: str, a: Array, b: Array) -> None:
 
 def check_same_device(name: str, a: Array, b: Array) -> None:
     """`a` and `b` are arrays of the same module (both NumPy's or both CuPy's)."""
+    if type(a) is type(b) is np.ndarray:                       # the usual case, seen at once
+        return
     if array_module(a, name) is not array_module(b):
         raise TypeError(
             f"{name} is an array of {array_module(a).__name__}, the other argument of "
@@ -135,6 +139,8 @@ def check_integer(name: str, value: int, least: int) -> int:
 def check_number(name: str, value: float, least: float = -math.inf, below: float = math.inf,
                  above: float = -math.inf) -> float:
     """`value` as a finite float with least <= value < below and value > above."""
+    if type(value) is float and least <= value < below and value > above:
+        return value                                           # the usual case, seen at once
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, not {value!r}")
     try:

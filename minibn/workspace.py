@@ -7,7 +7,7 @@ from types import ModuleType
 
 import numpy as np
 
-from minibn.backend import Array
+from minibn.backend import Array, empty
 
 
 class Workspace:
@@ -27,7 +27,7 @@ class Workspace:
         size = math.prod(shape)
         held = self._arrays.get(name)
         if held is None or held.size < size or held.dtype != dtype:
-            held = self._arrays[name] = xp.empty(size, dtype)
+            held = self._arrays[name] = empty((size,), dtype, xp)
         return held[:size].reshape(shape)
 
     def clear(self) -> None:

@@ -28,14 +28,20 @@ loss by three paths: directly, through μ, and through σ.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 
-from minibn.backend import Array, array_module, pieces
+from minibn.backend import Array, array_module, empty_like, pieces
 from minibn.checks import check_upstream
 
 FIRST_ROWS = 128   # whose mean is near enough to the mean of all
+# Floats in a line, at least, and lines in a set: what makes it worth while to repeat the values
+# of the channels along a line (`rows_in_a_line`).
+LONG = 4097
+MANY = 32
 
 
 class Standardized(NamedTuple):
@@ -65,16 +71,17 @@ def moments(x: Array, sets: int, groups: int) -> tuple[Array, Array]:
     subtraction at the end to lose nothing that matters.
     """
     xp = array_module(x)
-    x = _rows(x, sets)
-    rows, channels = x.shape[1:]
-    total = xp.zeros((sets, channels))                                 # Σ (x − a)
-    squares = xp.zeros((sets, channels))                               # Σ (x − a)²
-    near = _mean_of_first_rows(x, groups)                              # a: (sets, C)
+    x, k = _lines(x, sets)
+    channels = x.shape[2] // k
+    rows = x.shape[1] * k
+    total, squares = xp.zeros((2, sets, channels))                     # Σ (x − a), Σ (x − a)²
+    near = _mean_of_first_rows(x, k, groups)                           # a: (sets, C)
+    a = _along(near, k)
     for s, r in pieces(x.shape, xp):
-        centred = x[s, r] - near[s, None]
-        total[s] += _sum_rows(centred)
+        centred = x[s, r] - a[s]
+        total[s] += _sum_rows(centred, k)
         centred *= centred
-        squares[s] += _sum_rows(centred)
+        squares[s] += _sum_rows(centred, k)
     offset = _mean_of_groups(total, groups, rows)                      # μ − a
     var = _mean_of_groups(squares, groups, rows) - offset * offset
     return near + offset, xp.maximum(var, 0)   # rounding may leave −1e-17 where x is constant
@@ -95,35 +102,34 @@ def standardize_backward(dy: Array, cache: Standardized) -> tuple[Array, Array, 
     x, mean, sigma, scale, shift, groups = cache
     check_upstream("dy", dy, x.shape, like=x)
     xp = array_module(x)
-    sets = len(mean)
-    dy, x = _rows(dy, sets), _rows(x, sets)
-    rows = x.shape[1]
+    (dy, k), (x, _) = _lines(dy, len(mean)), _lines(x, len(mean))
+    rows = x.shape[1] * k
     near = mean.astype(x.dtype)                # x − mean is taken in two steps, to stay exact
     rest = mean - near
-    dy_sum = xp.zeros(mean.shape)                                      # Σ dy
-    dyx_sum = xp.zeros(mean.shape)                                     # Σ dy·(x − near)
+    near = _along(near, k)
+    dy_sum, dyx_sum = xp.zeros((2, *mean.shape))                       # Σ dy, Σ dy·(x − near)
     for s, r in pieces(x.shape, xp):
-        product = x[s, r] - near[s, None]
+        product = x[s, r] - near[s]
         product *= dy[s, r]
-        dyx_sum[s] += _sum_rows(product)
-        dy_sum[s] += _sum_rows(dy[s, r])
+        dyx_sum[s] += _sum_rows(product, k)
+        dy_sum[s] += _sum_rows(dy[s, r], k)
     dyx_sum = (dyx_sum - rest * dy_sum) / sigma                        # Σ dy·x̄
 
     # dx = dy·scale/σ − x̄·mean(g·x̄)/σ − mean(g)/σ: three factors, known for each channel
     g_mean = _mean_of_groups(scale * dy_sum, groups, rows)
     gx_mean = _mean_of_groups(scale * dyx_sum, groups, rows)
-    of_dy = (scale / sigma).astype(x.dtype)
-    of_x = (-gx_mean / sigma**2).astype(x.dtype)
-    constant = ((gx_mean * rest / sigma - g_mean) / sigma).astype(x.dtype)
-    dx = xp.empty_like(x)
+    of_dy = _along((scale / sigma).astype(x.dtype), k)
+    of_x = _along((-gx_mean / sigma**2).astype(x.dtype), k)
+    constant = _along(((gx_mean * rest / sigma - g_mean) / sigma).astype(x.dtype), k)
+    dx = empty_like(x)
     for s, r in pieces(x.shape, xp):
         out = dx[s, r]
-        xp.multiply(dy[s, r], of_dy[s, None], out=out)
-        centred = x[s, r] - near[s, None]
-        centred *= of_x[s, None]
-        centred += constant[s, None]
+        xp.multiply(dy[s, r], of_dy[s], out=out)
+        centred = x[s, r] - near[s]
+        centred *= of_x[s]
+        centred += constant[s]
         out += centred
-    if rows * x.shape[2] == groups:            # a value alone: the terms cancel, here exactly
+    if rows * mean.shape[1] == groups:         # a value alone: the terms cancel, here exactly
         dx = dy * 0
     return (dx.reshape(cache.x.shape), dyx_sum.sum(0).astype(scale.dtype),
             dy_sum.sum(0).astype(shift.dtype))
@@ -132,45 +138,71 @@ def standardize_backward(dy: Array, cache: Standardized) -> tuple[Array, Array, 
 def affine(x: Array, mean: Array, scale: Array, shift: Array) -> Array:
     """scale·(x − mean) + shift, in the dtype of x; mean, scale: (sets, C), shift: (C,)."""
     xp = array_module(x)
-    rows = _rows(x, len(mean))
+    lines, k = _lines(x, len(mean))
     near = mean.astype(x.dtype)
-    constant = (shift - scale * (mean - near)).astype(x.dtype)
-    scale = scale.astype(x.dtype)
-    y = xp.empty_like(rows)
-    for s, r in pieces(rows.shape, xp):
+    constant = _along((shift - scale * (mean - near)).astype(x.dtype), k)
+    near, scale = _along(near, k), _along(scale.astype(x.dtype), k)
+    y = empty_like(lines)
+    for s, r in pieces(lines.shape, xp):
         out = y[s, r]
-        xp.subtract(rows[s, r], near[s, None], out=out)
-        out *= scale[s, None]
-        out += constant[s, None]
+        xp.subtract(lines[s, r], near[s], out=out)
+        out *= scale[s]
+        out += constant[s]
     return y.reshape(x.shape)
 
 
-def _rows(x: Array, sets: int) -> Array:
-    """(N, …, C) → (sets, rows, C), without a copy where memory allows it."""
-    return array_module(x).ascontiguousarray(x).reshape(sets, -1, x.shape[-1])
+def _lines(x: Array, sets: int) -> tuple[Array, int]:
+    """(N, …, C) → (sets, lines, k·C), k rows in a line, without a copy where memory allows it."""
+    xp = array_module(x)
+    x = xp.ascontiguousarray(x).reshape(sets, -1, x.shape[-1])
+    k = rows_in_a_line(*x.shape[1:]) if xp is np else 1
+    return x.reshape(sets, x.shape[1] // k, -1), k
 
 
-def _mean_of_first_rows(x: Array, groups: int) -> Array:
+@lru_cache
+def rows_in_a_line(rows: int, channels: int) -> int:
+    """How many rows to put in a line, so that NumPy combines it quickly with values per channel.
+
+    Where one operand is shorter than the other, NumPy repeats it over and over into a buffer of
+    8,192 values, which costs as much as the arithmetic, unless more than half of the buffer is
+    in one line.
+    """
+    for k in range(-(-LONG // channels), rows // MANY + 1):
+        if rows % k == 0:
+            return k
+    return 1
+
+
+def _along(v: Array, k: int) -> Array:
+    """Values per channel (sets, C), repeated along a line of k rows: (sets, 1, k·C)."""
+    if k == 1:
+        return v[:, None]
+    return array_module(v).repeat(v[:, None], k, axis=1).reshape(len(v), 1, -1)
+
+
+def _mean_of_first_rows(x: Array, k: int, groups: int) -> Array:
     """The mean of the first rows of each set, in the dtype of x: (sets, C).
 
     What is added up is the difference from the very first row: thousands of large float32
     numbers of one sign lose the last digits of their sum, and the mean could be off by many σ.
     """
-    xp = array_module(x)
-    near = xp.empty((x.shape[0], x.shape[2]))
-    for s, r in pieces(x.shape, xp):
-        if r.start == 0:
-            rows = x[s, r][:, :FIRST_ROWS]
-            count, first = rows.shape[1], rows[:, 0]
-            total = count * first.astype(np.float64) + _sum_rows(rows - first[:, None])
-            near[s] = _mean_of_groups(total, groups, count)
-    return near.astype(x.dtype)
+    lines = x[:, :-(-FIRST_ROWS // k)]
+    rows = lines.reshape(len(x), -1, x.shape[2] // k)
+    first = rows[:, :1]
+    mean = first[:, 0] + _sum_rows(rows - first) / rows.shape[1]
+    return _mean_of_groups(mean, groups, 1).astype(x.dtype)
 
 
-def _sum_rows(x: Array) -> Array:
-    """(sets, rows, C) → (sets, C), as a product with ones: one call of BLAS."""
-    ones = array_module(x).ones((1, x.shape[1]), x.dtype)
-    return (ones @ x)[:, 0]
+def _sum_rows(x: Array, k: int = 1) -> Array:
+    """(sets, lines, k·C) → (sets, C): the lines as a product with ones, one call of BLAS."""
+    total = (_ones(x.shape[1], x.dtype, array_module(x)) @ x)[:, 0]
+    return total if k == 1 else total.reshape(len(x), k, -1).sum(1, dtype=np.float64)
+
+
+@lru_cache
+def _ones(length: int, dtype: np.dtype, xp: ModuleType) -> Array:
+    """A row of ones (1, length), made once; nobody writes to it."""
+    return xp.ones((1, length), dtype)
 
 
 def _mean_of_groups(total: Array, groups: int, rows: int) -> Array:
