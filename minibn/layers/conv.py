@@ -17,10 +17,12 @@ through w[p], so
 
     dx[i] = Σ_p dy[i − p + P]·w[p]ᵀ
 
-is dy, padded by k − 1 − P, convolved with w turned by 180° and with C_in and C_out exchanged.
+is dy, padded by k − 1 − P, convolved with w turned by 180° and with C_in and C_out exchanged.  The
+code adds entries back, which serves every stride and moves less memory.
 
-The windows are kh·kw times as large as x.  They are made for a few images or rows at a time, used
-while they are still in the cache (`windows.py`), and made again for dw rather than kept.
+The windows are kh·kw times as large as x.  They are made for a few images at a time, used while
+they are still in the cache (`windows.py`), and made again for dw: kept, they would drive the
+weights out of the cache.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minibn.backend import Array, array_module, parts
+from minibn.backend import Array, array_module, empty, empty_like
 from minibn.checks import (
     check_dtype,
     check_flag,
@@ -42,7 +44,7 @@ from minibn.checks import (
 )
 from minibn.layer import Layer
 from minibn.layers.initialise import he_normal
-from minibn.layers.windows import TOGETHER, Windows
+from minibn.layers.windows import Windows
 from minibn.layers.winograd import Tiled, tile_size
 from minibn.workspace import Workspace
 
@@ -77,20 +79,15 @@ def conv2d(x: Array, w: Array, b: Array | None = None, stride: int = 1, padding:
         check_vector("b", b, w.shape[-1], like=x)
     workspace = workspace or Workspace()
     windows = Windows(x, w.shape, stride, padding, workspace)
-    tile = tile_size(x, w, stride, padding)
+    y = empty((len(x), windows.height, windows.width, w.shape[-1]), x.dtype, array_module(x))
+    tile, points = tile_size(x, w, stride, padding), None
     if tile:
-        y, points = Tiled(x, w, padding, tile, workspace).forward(keep)
-        if b is not None:
-            y += b
-        return y, Convolved(x, w, b, stride, padding, points)
-    w_matrix = w.reshape(-1, w.shape[-1])
-    y = array_module(x).empty((len(x), windows.height, windows.width, w.shape[-1]), x.dtype)
-    for n, matrix in windows:
-        out = y[n].reshape(-1, w.shape[-1])
-        array_module(x).matmul(matrix, w_matrix, out=out)
-        if b is not None:
-            out += b
-    return y, Convolved(x, w, b, stride, padding, points=None)
+        points = Tiled(x, w, padding, tile, workspace).forward(y, keep)
+    else:
+        multiply_windows(windows, w, y)
+    if b is not None:
+        y += b
+    return y, Convolved(x, w, b, stride, padding, points)
 
 
 def conv2d_backward(dy: Array, cache: Convolved, *, input_gradient: bool = True,
@@ -106,66 +103,63 @@ def conv2d_backward(dy: Array, cache: Convolved, *, input_gradient: bool = True,
     check_upstream("dy", dy, (len(x), windows.height, windows.width, w.shape[-1]), like=x)
     dy = array_module(x).ascontiguousarray(dy)
     db = None if b is None else sum_positions(dy).astype(b.dtype, copy=False)
+    dx = empty_like(x) if input_gradient else None
     tile = tile_size(x, w, stride, padding)
     if tile:
-        return *Tiled(x, w, padding, tile, workspace).backward(dy, points, input_gradient), db
-    dw = kernel_gradient(dy, windows, workspace).reshape(w.shape)
-    if not input_gradient:
-        dx = None
-    # With fewer positions than channels, turning the kernel costs more than scattering.
-    elif stride == 1 and w.shape[0] == w.shape[1] > padding and dy[..., 0].size >= w.shape[2]:
-        dx = input_gradient_by_turned_kernel(dy, cache, workspace)
+        dw = Tiled(x, w, padding, tile, workspace).backward(dy, dx, points)
     else:
-        dx = input_gradient_by_scattering(dy, cache, workspace)
+        dw = kernel_gradient(windows, w, dy)
+        if dx is not None:
+            add_back(windows, w, dy, dx)
     return dx, dw, db
 
 
-def kernel_gradient(dy: Array, windows: Windows, workspace: Workspace) -> Array:
-    """dw = windowsᵀ·dy, added up over blocks: (kh·kw·C_in, C_out)."""
-    total = None
-    for n, matrix in windows:
-        dy_rows = dy[n].reshape(-1, dy.shape[-1])
-        if total is None:
-            total = matrix.T @ dy_rows
-        else:
-            xp = array_module(dy)
-            product = workspace.array("product", total.shape, total.dtype, xp)
-            total += xp.matmul(matrix.T, dy_rows, out=product)
-    return total
+def multiply_windows(windows: Windows, w: Array, y: Array) -> None:
+    """y = windows·w, block by block."""
+    matrix = w.reshape(-1, w.shape[-1])
+    for n in windows.blocks():
+        windows.xp.matmul(windows.matrix(n), matrix, out=y[n].reshape(-1, w.shape[-1]))
 
 
-def input_gradient_by_turned_kernel(dy: Array, cache: Convolved, workspace: Workspace) -> Array:
-    """dx at stride 1: dy convolved with the turned kernel, its in- and outputs exchanged."""
-    x, w, _, _, padding, _ = cache
-    xp = array_module(x)
-    turned = xp.ascontiguousarray(w[::-1, ::-1].swapaxes(2, 3))        # (k, k, C_out, C_in)
-    dx, _ = conv2d(dy, turned, padding=len(w) - 1 - padding, workspace=workspace, keep=False)
-    return dx
+def kernel_gradient(windows: Windows, w: Array, dy: Array) -> Array:
+    """dw = windowsᵀ·dy, added up over blocks."""
+    xp = windows.xp
+    dw = empty((w[..., 0].size, w.shape[-1]), w.dtype, xp)
+    for k, n in enumerate(windows.blocks()):
+        term = windows.workspace.array("term", dw.shape, dw.dtype, xp) if k else dw
+        xp.matmul(windows.matrix(n).T, dy[n].reshape(-1, w.shape[-1]), out=term)
+        if k:
+            dw += term
+    return dw.reshape(w.shape)
 
 
-def input_gradient_by_scattering(dy: Array, cache: Convolved, workspace: Workspace) -> Array:
-    """dx at any stride: dwindows = dy·wᵀ, each entry added back to the pixel it came from."""
-    x, w, _, stride, padding, _ = cache
-    xp = array_module(x)
-    images, height, width, channels = x.shape
-    kh, kw, _, filters = w.shape
-    out_h, out_w = dy.shape[1:3]
-    w_transposed = w.reshape(-1, filters).T                            # (C_out, kh·kw·C_in)
-    dx = xp.empty(x.shape, x.dtype)
-    for n in parts(images, out_h * out_w * w[..., 0].size, xp, piece=TOGETHER):
-        rows = dy[n].reshape(-1, filters)
-        dwindows = workspace.array("windows", (len(rows), w_transposed.shape[1]), x.dtype, xp)
-        xp.matmul(rows, w_transposed, out=dwindows)
-        dwindows = dwindows.reshape(-1, out_h, out_w, kh, kw, channels)
-        shape = (len(dwindows), height + 2 * padding, width + 2 * padding, channels)
-        padded = workspace.array("padded", shape, x.dtype, xp)
-        padded[...] = 0
+def add_back(windows: Windows, w: Array, dy: Array, dx: Array) -> None:
+    """dx: dwindows = dy·wᵀ, every entry added to the pixel it came from."""
+    xp, stride, padding = windows.xp, windows.stride, windows.padding
+    kh, kw, channels, filters = w.shape
+    _, height, width, _ = dy.shape
+    of_dy = w.reshape(-1, filters).T                                   # wᵀ: (F, kh·kw·C)
+    dx[...] = 0
+    for n in windows.blocks():
+        dy_matrix = dy[n].reshape(-1, filters)
+        dwindows = windows.workspace.array("windows", (len(dy_matrix), of_dy.shape[1]), w.dtype, xp)
+        xp.matmul(dy_matrix, of_dy, out=dwindows)
+        dwindows = dwindows.reshape(-1, height, width, kh, kw, channels)
         for p in range(kh):
+            i, rows = overlap(dx.shape[1], p - padding, stride, height)
             for q in range(kw):
-                padded[:, p:p + stride * out_h:stride,
-                       q:q + stride * out_w:stride] += dwindows[:, :, :, p, q]
-        dx[n] = padded[:, padding:padding + height, padding:padding + width]
-    return dx
+                j, columns = overlap(dx.shape[2], q - padding, stride, width)
+                dx[n, rows, columns] += dwindows[:, i, j, p, q]
+
+
+def overlap(length: int, start: int, step: int, count: int) -> tuple[slice, slice]:
+    """Which of the `count` pixels start, start + step, … lie inside an image, 0 … length − 1.
+
+    Returns a slice of the count, and the slice of the image's pixels that belongs to it.
+    """
+    first = max(0, -(start // step))
+    stop = max(first, min(count, (length - 1 - start) // step + 1))
+    return slice(first, stop), slice(start + first * step, start + stop * step, step)
 
 
 def sum_positions(dy: Array) -> Array:

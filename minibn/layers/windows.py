@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from minibn.backend import Array, array_module, parts
 from minibn.workspace import Workspace
 
@@ -24,38 +22,33 @@ class Windows:
         self.x = x
         self.kh, self.kw = kernel[:2]
         self.stride, self.padding = stride, padding
-        self.height, self.width = (
-            (length + 2 * padding - taps) // stride + 1
-            for length, taps in zip(x.shape[1:3], kernel[:2], strict=True))
+        self.height = (x.shape[1] + 2 * padding - self.kh) // stride + 1
+        self.width = (x.shape[2] + 2 * padding - self.kw) // stride + 1
         if self.height < 1 or self.width < 1:
             raise ValueError(f"x of {x.shape[1]}x{x.shape[2]}, padded by {padding}, is smaller "
                              f"than the kernel of {self.kh}x{self.kw}")
         self.workspace = workspace
 
-    def __iter__(self) -> Iterator[tuple[slice, Array]]:
-        """(slice of images, their windows as (positions, kh·kw·C)), block by block.
+    def blocks(self) -> list[slice]:
+        """The images, cut into blocks whose windows are made together."""
+        values = self.height * self.width * self.kh * self.kw * self.x.shape[3]
+        return parts(len(self.x), values, self.xp, piece=TOGETHER)
 
-        A matrix is valid until the next one is asked for.
-        """
-        images, _, _, channels = self.x.shape
+    def matrix(self, n: slice) -> Array:
+        """The windows of some images, (positions, kh·kw·C); valid until the next are asked for."""
+        x = self.x[n]
         if self.kh == self.kw == self.stride == 1 and self.padding == 0:
-            yield slice(0, images), self.x.reshape(-1, channels)       # each pixel is a window
-            return
-        values = self.height * self.width * self.kh * self.kw * channels
-        for n in parts(images, values, self.xp, piece=TOGETHER):
-            yield n, self._matrix(n)
-
-    def _matrix(self, n: slice) -> Array:
-        padded = pad(self.x[n], self.padding, self.workspace)
+            return x.reshape(-1, x.shape[3])                           # each pixel is a window
+        padded = pad(x, self.padding, self.workspace)
         # Along a row of the image, a window's kw·C values lie side by side in memory: the copy
         # moves them as one run.
         image, row, column, item = padded.strides
-        run = self.kw * padded.shape[3]
-        views = self.xp.lib.stride_tricks.as_strided(
-            padded, (len(padded), self.height, self.width, self.kh, run),
+        run = self.kw * x.shape[3]
+        seen = self.xp.lib.stride_tricks.as_strided(
+            padded, (len(x), self.height, self.width, self.kh, run),
             (image, self.stride * row, self.stride * column, row, item))
-        windows = self.workspace.array("windows", views.shape, self.x.dtype, self.xp)
-        windows[...] = views
+        windows = self.workspace.array("windows", seen.shape, x.dtype, self.xp)
+        windows[...] = seen
         return windows.reshape(-1, self.kh * run)
 
 

@@ -99,14 +99,15 @@ def tile_size(x: Array, w: Array, stride: int, padding: int) -> int | None:
 
     Tiles are for 3×3 kernels at stride 1, where they cover the result without a rest.
     """
-    height, width = (length + 2 * padding - TAPS + 1 for length in x.shape[1:3])
-    channels, filters = w.shape[2:]
-    if w.shape[:2] != (TAPS, TAPS) or stride != 1 or min(channels, filters) < LEAST_CHANNELS:
+    kh, kw, channels, filters = w.shape
+    if kh != TAPS or kw != TAPS or stride != 1 or min(channels, filters) < LEAST_CHANNELS:
         return None
-    m = next((m for m in (4, 3, 2) if height % m == width % m == 0), None)
-    if m is None or len(x) * (height // m) * (width // m) < LEAST_TILES:
-        return None
-    return m
+    images, height, width, _ = x.shape
+    height, width = height + 2 * padding - TAPS + 1, width + 2 * padding - TAPS + 1
+    for m in (4, 3, 2):
+        if height % m == width % m == 0:
+            return m if images * (height // m) * (width // m) >= LEAST_TILES else None
+    return None
 
 
 class Tiled:
@@ -124,12 +125,10 @@ class Tiled:
         self.workspace = workspace
         self.of_input, self.of_kernel, self.of_output = transforms_on(self.xp, m, x.dtype)
 
-    def forward(self, keep: bool) -> tuple[Array, list[Array] | None]:
-        """y (N, H', W', F); and V of each block, unless it is large or keep is False."""
+    def forward(self, y: Array, keep: bool) -> list[Array] | None:
+        """Writes y (N, H', W', F); returns V of each block, unless it is large or keep is False."""
         xp, filters = self.xp, self.w.shape[3]
         u = self._transform(self.of_kernel, self.w.reshape(TAPS**2, *self.w.shape[2:]), "kernel")
-        y = xp.empty((len(self.x), self.down * self.m, self.along * self.m, filters),
-                     self.x.dtype)
         keep = keep and len(self.x) * self._points_each() <= KEPT
         kept: list[Array] | None = [] if keep else None
         for i in self._blocks():
@@ -138,19 +137,17 @@ class Tiled:
             xp.matmul(v, u, out=products)                              # M = V·U: (n², t, F)
             seen = self._tiles(y[i])
             seen[...] = self._transform(self.of_output, products, "tiles").reshape(seen.shape)
-        return y, kept
+        return kept
 
-    def backward(self, dy: Array, kept: list[Array] | None, input_gradient: bool
-                 ) -> tuple[Array | None, Array]:
-        """dx (shape of x, or None) and dw (shape of w), given dy of the shape of y.
+    def backward(self, dy: Array, dx: Array | None, kept: list[Array] | None) -> Array:
+        """Writes dx (shape of x), unless it is None; returns dw (shape of w).
 
-        kept: V of each block, or None to make them again.
+        dy: of the shape of y; kept: V of each block, or None to make them again.
         """
         xp, (channels, filters) = self.xp, self.w.shape[2:]
         turned = xp.ascontiguousarray(self.w.swapaxes(2, 3)).reshape(TAPS**2, filters, channels)
         u_t = self._transform(self.of_kernel, turned, "kernel")        # Uᵀ: (n², F, C)
         du = self._array("sum", (self.n**2, channels, filters))
-        dx = xp.empty_like(self.x) if input_gradient else None
         for k, i in enumerate(self._blocks()):
             dm = self._points_of_output(dy[i])                         # dM: (n², t, F)
             v = kept[k] if kept else self._points_of_input(i)          # V:  (n², t, C)
@@ -162,7 +159,7 @@ class Tiled:
                 dv = xp.matmul(dm, u_t, out=self._array("points", v.shape))    # dV = dM·Uᵀ
                 self._add_back(dv, dx[i])
         dw = self.of_kernel.T @ du.reshape(self.n**2, -1)
-        return dx, dw.reshape(self.w.shape)
+        return dw.reshape(self.w.shape)
 
     def _blocks(self) -> list[slice]:
         """The images, cut into blocks that are worked on together."""
