@@ -9,7 +9,7 @@ Source of ELU: Clevert, Unterthiner & Hochreiter 2016, reference [16] of the pap
 
 from __future__ import annotations
 
-from minibn.backend import Array, array_module
+from minibn.backend import Array, array_module, empty_like
 from minibn.checks import check_float, check_number, check_upstream
 from minibn.layer import Layer
 
@@ -17,7 +17,7 @@ from minibn.layer import Layer
 def relu(x: Array) -> tuple[Array, Array]:
     """max(x, 0), for an array of any shape; the cache is the result itself."""
     check_float("x", x)
-    y = array_module(x).maximum(x, 0)
+    y = array_module(x).maximum(x, 0, out=empty_like(x))
     return y, y
 
 
@@ -25,7 +25,7 @@ def relu_backward(dy: Array, cache: Array) -> Array:
     """dy where the result was positive, else 0."""
     y = cache
     check_upstream("dy", dy, y.shape, like=y)
-    return dy * (y > 0)
+    return array_module(y).multiply(dy, y > 0, out=empty_like(y))
 
 
 def elu(x: Array, alpha: float = 1.0) -> tuple[Array, tuple]:

@@ -27,6 +27,7 @@ weights out of the cache.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -152,6 +153,7 @@ def add_back(windows: Windows, w: Array, dy: Array, dx: Array) -> None:
                 dx[n, rows, columns] += dwindows[:, i, j, p, q]
 
 
+@lru_cache
 def overlap(length: int, start: int, step: int, count: int) -> tuple[slice, slice]:
     """Which of the `count` pixels start, start + step, … lie inside an image, 0 … length − 1.
 
