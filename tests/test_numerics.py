@@ -76,6 +76,25 @@ def test_the_moments_of_a_whole_layer(rng):
     assert np.abs(plain - exact_mean).max() > 0.1
 
 
+def test_many_rows_of_few_channels(rng):
+    """73,728 rows of 2 channels: sums line by line, added up in float64, are good to 1e-8.
+
+    One float32 sum over all rows of a piece would be off by 4e-7 in the variance.
+    """
+    x = (rng.standard_normal((128, 24, 24, 2)) + 3).astype(np.float32)
+    dy = rng.standard_normal(x.shape).astype(np.float32)
+    gamma, beta = np.ones(2, "f4"), np.zeros(2, "f4")
+    mean, var = moments(x, sets=1, groups=2)
+    rows, dy_rows = (a.reshape(-1, 2).astype(np.float64) for a in (x, dy))
+    assert np.abs(mean[0] - rows.mean(0)).max() < 1e-8         # σ is 1
+    assert relative_error(var[0], rows.var(0)) < 2e-8
+    _, dgamma, dbeta = functional.batch_norm_backward(
+        dy, functional.batch_norm(x, gamma, beta)[1])
+    normal = (rows - rows.mean(0)) / np.sqrt(rows.var(0) + 1e-5)
+    for found, exact in ((dgamma, (dy_rows * normal).sum(0)), (dbeta, dy_rows.sum(0))):
+        assert np.abs(found - exact).max() < 5e-7 * math.sqrt(len(rows))
+
+
 @pytest.mark.parametrize("mean", [0, 1, -1e4, 1e6])
 def test_a_constant_channel_has_variance_zero(mean):
     x = np.full((7, 5, 5, 3), mean, np.float32)

@@ -29,7 +29,7 @@ from minibn.experiments.check import repeat
 from minibn.experiments.estimate import estimate
 from minibn.experiments.pool import carry_out_all
 from minibn.experiments.presets import PRESETS, Preset, cells_of, replications
-from minibn.experiments.results import load_results
+from minibn.experiments.results import load_results, read_result
 from minibn.experiments.runner import processor
 from minibn.experiments.search import cells_to_search, choose_rates
 
@@ -114,9 +114,13 @@ def _repeat(args: argparse.Namespace) -> int:
     again, difference = repeat(args.source, args.data_dir, args.device)
     print(f"{again.unit.name}: test accuracy {again.final():.4f} after "
           f"{again.history.epochs} epochs ({again.mode})")
-    if args.check:
-        print(f"differs from {args.source}: {difference}" if difference
-              else f"every number as in {args.source}")
+    if args.check and difference is None:
+        print(f"every number as in {args.source}")
+    elif args.check:
+        made = read_result(args.source).made
+        print(f"differs from {args.source}: {difference}\n"
+              f"It was made by commit {made.get('commit')} with NumPy {made.get('numpy')} on "
+              f"{made.get('processor')}; last digits repeat for the same of all three.")
     return int(args.check and difference is not None)
 
 

@@ -16,6 +16,7 @@ that never reaches the threshold counts with one epoch more than it had.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -85,7 +86,7 @@ def judge(results: Results, preset: Preset = PRESETS["scaled"]) -> list[Judged]:
                     decide(elsewhere))),
         judged("small_worse", "Smaller batches end lower.", "Table 2: 67, 67.2, 65.8 %",
                part("final accuracy: batch 10 − batch 5", BN_10.key, bn, final, "points")
-               )._replace(note=unlike(preset)),
+               )._replace(note=(at_one_rate(results) + " " + unlike(preset)).strip()),
         judged("small_slow", "Smaller batches need longer training.", "§4.3 on Fig. 1",
                sooner(BN_10.key, bn, "all_cnn", all_cnn)._replace(
                    what=f"epochs to {all_cnn:.0%}: batch 5 − batch 10")
@@ -141,6 +142,19 @@ def threshold(results: Results, preset: Preset, network: str) -> float:
         return 1.0
     epochs = max(1, round(preset.lr_every[5] * 23 / 26))
     return float(np.floor(100 * pilots[0].curve()[:epochs].max()) / 100)
+
+
+def at_one_rate(results: Results) -> str:
+    """Batch 10 against batch 5 where both have the rate of batch 10: each has its own above."""
+    tens = results.of(BN_10.key)
+    fives = replace(BN_5, lr=tens[0].unit.recipe.lr).key if tens else ""
+    difference = compare(results, BN_10.key, fives, final)
+    if difference is None:
+        return ""
+    scale = 100 * difference.estimate.mean, 100 * difference.estimate.half
+    return (f"Each at the rate of its own search. Both at batch 10's, {tens[0].unit.recipe.lr:g}, "
+            f"it is {scale[0]:+.2f} ± {scale[1]:.2f} points ({difference.estimate.n} pairs): "
+            f"{decide(difference)}.")
 
 
 def unlike(preset: Preset) -> str:
