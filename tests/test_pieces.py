@@ -45,8 +45,8 @@ def test_overlap_is_what_lies_inside(length, start, step, count):
     assert list(zip(range(count)[places], range(length)[pixels], strict=True)) == inside
 
 
-@pytest.mark.parametrize("rows", [1, 31, 97, 576, 2880, 4096, 7919, 73728])
-@pytest.mark.parametrize("channels", [1, 3, 12, 96, 192, 5000])
+@pytest.mark.parametrize("rows", [1, 31, 97, 576, 992, 2880, 4096, 7919, 73728])
+@pytest.mark.parametrize("channels", [1, 3, 12, 96, 129, 192, 5000])
 def test_lines_are_long_and_many_or_single_rows(rows, channels):
     k = standardize.rows_in_a_line(rows, channels)
     assert rows % k == 0
@@ -55,14 +55,15 @@ def test_lines_are_long_and_many_or_single_rows(rows, channels):
     assert k == 1 or not smaller                           # the shortest line that is long enough
 
 
+@pytest.mark.parametrize("shape", [(3, 192, 192, 4), (2, 8, 8, 2100)], ids=str)
 @pytest.mark.parametrize("name", ["batch_norm", "layer_norm", "group_norm"])
-def test_long_lines_change_nothing(monkeypatch, rng, name):
-    x, dy = rng.standard_normal((2, 3, 192, 192, 4)) + 2
-    gamma, beta = rng.standard_normal((2, 4))
+def test_long_lines_change_nothing(monkeypatch, rng, name, shape):
+    x, dy = rng.standard_normal((2, *shape)) + 2
+    gamma, beta = rng.standard_normal((2, shape[-1]))
     more = (2,) if name == "group_norm" else ()
     forward, backward = (getattr(functional, name + end) for end in ("", "_backward"))
-    sets = 1 if name == "batch_norm" else 3
-    assert standardize.rows_in_a_line(x[..., 0].size // sets, 4) > 1
+    sets = 1 if name == "batch_norm" else len(x)
+    assert standardize.rows_in_a_line(x[..., 0].size // sets, shape[-1]) > 1
     y, cache = forward(x, gamma, beta, *more)
     found = [y, *backward(dy, cache)]
     monkeypatch.setattr(standardize, "rows_in_a_line", lambda rows, channels: 1)
