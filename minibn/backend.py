@@ -111,7 +111,9 @@ def empty(shape: tuple[int, ...], dtype: np.dtype, xp: ModuleType) -> Array:
 
 
 def empty_like(x: Array) -> Array:
-    """The same, of the shape and dtype and on the device of `x`."""
+    """The same, of the shape, dtype and memory order and on the device of `x`."""
+    if not x.flags.c_contiguous:
+        return array_module(x).empty_like(x)
     return empty(x.shape, x.dtype, array_module(x))
 
 

@@ -18,7 +18,7 @@ through w[p], so
     dx[i] = Σ_p dy[i − p + P]·w[p]ᵀ
 
 is dy, padded by k − 1 − P, convolved with w turned by 180° and with C_in and C_out exchanged.  The
-code adds entries back, which serves every stride and moves less memory.
+code takes whichever way moves less memory; adding entries back serves every stride.
 
 The windows are kh·kw times as large as x.  They are made for a few images at a time, used while
 they are still in the cache (`windows.py`), and made again for dw: kept, they would drive the
@@ -32,7 +32,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minibn.backend import Array, array_module, empty, empty_like
+from minibn.backend import Array, array_module, empty
 from minibn.checks import (
     check_dtype,
     check_flag,
@@ -48,6 +48,8 @@ from minibn.layers.initialise import he_normal
 from minibn.layers.windows import Windows
 from minibn.layers.winograd import Tiled, tile_size
 from minibn.workspace import Workspace
+
+FEW_CHANNELS = 24   # of an input whose gradient is not added up channel run by channel run
 
 
 class Convolved(NamedTuple):
@@ -104,15 +106,17 @@ def conv2d_backward(dy: Array, cache: Convolved, *, input_gradient: bool = True,
     check_upstream("dy", dy, (len(x), windows.height, windows.width, w.shape[-1]), like=x)
     dy = array_module(x).ascontiguousarray(dy)
     db = None if b is None else sum_positions(dy).astype(b.dtype, copy=False)
-    dx = empty_like(x) if input_gradient else None
     tile = tile_size(x, w, stride, padding)
     if tile:
-        dw = Tiled(x, w, padding, tile, workspace).backward(dy, dx, points)
+        dx = empty(x.shape, x.dtype, array_module(x)) if input_gradient else None
+        return dx, Tiled(x, w, padding, tile, workspace).backward(dy, dx, points), db
+    if not input_gradient:
+        dx = None
+    elif turning_pays(w, stride, padding, positions=dy[..., 0].size):
+        dx = convolve_turned(dy, w, padding, workspace)
     else:
-        dw = kernel_gradient(windows, w, dy)
-        if dx is not None:
-            add_back(windows, w, dy, dx)
-    return dx, dw, db
+        dx = add_back(windows, w, dy)
+    return dx, kernel_gradient(windows, w, dy), db
 
 
 def multiply_windows(windows: Windows, w: Array, y: Array) -> None:
@@ -134,12 +138,34 @@ def kernel_gradient(windows: Windows, w: Array, dy: Array) -> Array:
     return dw.reshape(w.shape)
 
 
-def add_back(windows: Windows, w: Array, dy: Array, dx: Array) -> None:
-    """dx: dwindows = dy·wᵀ, every entry added to the pixel it came from."""
+def turning_pays(w: Array, stride: int, padding: int, positions: int) -> bool:
+    """Whether dx is quicker to have by a convolution of dy with the turned kernel than by adding.
+
+    It copies windows of F filters where the other way adds up C channels; short runs of channels
+    are slow to add; and with few positions, turning the kernel takes too long.  Where a window is
+    one pixel, either is one product, and nothing is left to add.
+    """
+    kh, kw, channels, filters = w.shape
+    if stride != 1 or kh != kw or kh <= padding:
+        return False
+    few = filters < channels or channels < FEW_CHANNELS
+    return kh == 1 or (few and positions >= channels)
+
+
+def convolve_turned(dy: Array, w: Array, padding: int, workspace: Workspace) -> Array:
+    """dx at stride 1: dy convolved with the turned kernel, its in- and outputs exchanged."""
+    turned = array_module(w).ascontiguousarray(w[::-1, ::-1].swapaxes(2, 3))   # (k, k, F, C)
+    dx, _ = conv2d(dy, turned, padding=len(w) - 1 - padding, workspace=workspace, keep=False)
+    return dx
+
+
+def add_back(windows: Windows, w: Array, dy: Array) -> Array:
+    """dx at any stride: dwindows = dy·wᵀ, every entry added to the pixel it came from."""
     xp, stride, padding = windows.xp, windows.stride, windows.padding
     kh, kw, channels, filters = w.shape
     _, height, width, _ = dy.shape
     of_dy = w.reshape(-1, filters).T                                   # wᵀ: (F, kh·kw·C)
+    dx = empty(windows.x.shape, w.dtype, xp)
     dx[...] = 0
     for n in windows.blocks():
         dy_matrix = dy[n].reshape(-1, filters)
@@ -151,6 +177,7 @@ def add_back(windows: Windows, w: Array, dy: Array, dx: Array) -> None:
             for q in range(kw):
                 j, columns = overlap(dx.shape[2], q - padding, stride, width)
                 dx[n, rows, columns] += dwindows[:, i, j, p, q]
+    return dx
 
 
 @lru_cache

@@ -74,7 +74,8 @@ def moments(x: Array, sets: int, groups: int) -> tuple[Array, Array]:
     x, k = _lines(x, sets)
     channels = x.shape[2] // k
     rows = x.shape[1] * k
-    total, squares = xp.zeros((2, sets, channels))                     # Σ (x − a), Σ (x − a)²
+    total = xp.zeros((sets, channels))                                 # Σ (x − a)
+    squares = xp.zeros((sets, channels))                               # Σ (x − a)²
     near = _mean_of_first_rows(x, k, groups)                           # a: (sets, C)
     a = _along(near, k)
     for s, r in pieces(x.shape, xp):
@@ -107,7 +108,8 @@ def standardize_backward(dy: Array, cache: Standardized) -> tuple[Array, Array, 
     near = mean.astype(x.dtype)                # x − mean is taken in two steps, to stay exact
     rest = mean - near
     near = _along(near, k)
-    dy_sum, dyx_sum = xp.zeros((2, *mean.shape))                       # Σ dy, Σ dy·(x − near)
+    dy_sum = xp.zeros(mean.shape)                                      # Σ dy
+    dyx_sum = xp.zeros(mean.shape)                                     # Σ dy·(x − near)
     for s, r in pieces(x.shape, xp):
         product = x[s, r] - near[s]
         product *= dy[s, r]
@@ -199,7 +201,7 @@ def _sum_rows(x: Array, k: int = 1) -> Array:
     return total if k == 1 else total.reshape(len(x), k, -1).sum(1, dtype=np.float64)
 
 
-@lru_cache
+@lru_cache(maxsize=32)
 def _ones(length: int, dtype: np.dtype, xp: ModuleType) -> Array:
     """A row of ones (1, length), made once; nobody writes to it."""
     return xp.ones((1, length), dtype)
