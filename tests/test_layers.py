@@ -533,9 +533,28 @@ def test_defaults_are_those_of_the_documentation(rng):
     for layer in (minibn.MaxPool2d, minibn.AvgPool2d):
         assert layer(3, 2).forward(x).shape == (2, 2, 2, 3)
         assert np.array_equal(layer(1, 1).forward(x), x)
+    w = rng.standard_normal((3, 3, 3, 2))
+    assert np.array_equal(functional.conv2d(x, w)[0],
+                          functional.conv2d(x, w, None, stride=1, padding=0)[0])
+    for plain, full in ((minibn.Conv2d(3, 2, 3), minibn.Conv2d(3, 2, 3, 1, 0, True, 0)),
+                        (minibn.Linear(3, 2), minibn.Linear(3, 2, True, 0))):
+        assert plain.params.keys() == full.params.keys() == {"w", "b"}
+        assert np.array_equal(plain.params["w"], full.params["w"])
+    assert minibn.Conv2d(3, 2, 3).forward(x.astype(np.float32)).shape == (2, 4, 3, 2)
     images = np.ones((4, 50), np.float32)
     assert np.array_equal(minibn.Dropout(0.5).forward(images, training=True),
                           minibn.Dropout(0.5, seed=0).forward(images, training=True))
+
+
+@pytest.mark.parametrize("make", [lambda **k: minibn.Conv2d(1, 1, 1, **k),
+                                  lambda **k: minibn.Linear(1, 1, **k)], ids=["conv", "linear"])
+def test_without_bias_there_is_no_gradient_of_one(make):
+    """And one channel in and out is enough."""
+    layer = make(bias=False)
+    x = np.ones((2, 1, 1, 1) if isinstance(layer, minibn.Conv2d) else (2, 1), np.float32)
+    layer.backward(np.ones_like(layer.forward(x, training=True)))
+    assert layer.params.keys() == layer.grads.keys() == {"w"}
+    assert layer.grads["w"].sum() == 2
 
 
 def test_elu_at_zero_has_the_slope_of_its_lower_branch():
