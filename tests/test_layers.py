@@ -546,6 +546,14 @@ def test_defaults_are_those_of_the_documentation(rng):
                           minibn.Dropout(0.5, seed=0).forward(images, training=True))
 
 
+@pytest.mark.parametrize("image", [(2, 9), (9, 2), (1, 1)])
+def test_a_kernel_larger_than_the_padded_image_is_refused(image):
+    w = np.zeros((5, 5, 1, 1))
+    assert functional.conv2d(np.zeros((1, 3, 9, 1)), w, padding=1)[0].shape == (1, 1, 7, 1)
+    with pytest.raises(ValueError, match=f"x of {image[0]}x{image[1]}, padded by 1, is smaller"):
+        functional.conv2d(np.zeros((1, *image, 1)), w, padding=1)
+
+
 @pytest.mark.parametrize("make", [lambda **k: minibn.Conv2d(1, 1, 1, **k),
                                   lambda **k: minibn.Linear(1, 1, **k)], ids=["conv", "linear"])
 def test_without_bias_there_is_no_gradient_of_one(make):
