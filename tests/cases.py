@@ -34,7 +34,7 @@ WIDE = [  # N, image (H, W), padding: with enough channels a 3×3 convolution ma
     (2, (10, 10), 1),
     (3, (14, 18), 0),
     (3, (7, 13), 2),
-    (1, (12, 12), 2),
+    (5, (12, 12), 2),
     (2, (11, 13), 1),
 ]
 POOLS = [  # image (H, W), size, stride, ceil_mode
