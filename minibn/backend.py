@@ -100,7 +100,8 @@ def empty(shape: tuple[int, ...], dtype: np.dtype, xp: ModuleType) -> Array:
 
     NumPy's own begin 16 bytes behind one where they are large.  Then every other vector of a
     processor that loads 32 bytes at a time, and every one where it loads 64, lies across a border
-    and costs two loads: a pass over an array in the cache takes up to twice as long.
+    and costs two loads: a pass over an array in the cache takes up to twice as long.  A small array
+    is NumPy's own, which is made sooner.
     """
     size = math.prod(shape)
     if xp is not np or size < PIECE // 4:

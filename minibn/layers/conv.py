@@ -49,7 +49,7 @@ from minibn.layers.windows import Windows
 from minibn.layers.winograd import Tiled, tile_size
 from minibn.workspace import Workspace
 
-FEW_CHANNELS = 24   # of an input whose gradient is not added up channel run by channel run
+FEW_CHANNELS = 24   # With fewer, adding back a pixel's channels takes longer than copying windows.
 
 
 class Convolved(NamedTuple):
