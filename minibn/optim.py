@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from minibn.backend import Array, array_module
+from minibn.blas import add_scaled, decay_and_add
 from minibn.checks import TooEarly, check_flag, check_integer, check_like, check_number
 from minibn.layer import Layer
 
@@ -55,9 +56,8 @@ class SGD:
             check_like(f"the gradient of {name}", g, p)
             if self.weight_decay and (self.decay_norms or not name.endswith(NORM_PARAMS)):
                 g = g + self.weight_decay * p
-            v *= self.momentum
-            v += g
-            p -= self.lr * v
+            decay_and_add(v, self.momentum, g)
+            add_scaled(p, -self.lr, v)
 
 
 def step_schedule(lr: float, epoch: int, every: int, factor: float = 0.1) -> float:

@@ -488,7 +488,8 @@ def test_tiles_are_the_same_in_blocks_and_with_v_made_again(monkeypatch, rng, to
 
 def test_v_is_kept_up_to_its_limit_and_where_it_is_wanted(monkeypatch, rng):
     x, w = rng.standard_normal((5, 12, 12, 24)), rng.standard_normal((3, 3, 24, 25))
-    values = 5 * 9 * 36 * 24                                   # images × tiles × points × channels
+    assert winograd.tile_size(x, w, stride=1, padding=1) == 3
+    values = 5 * 16 * 25 * 24                                  # images × tiles × points × channels
     for limit, keep, kept in ((values, True, True), (values - 1, True, False),
                               (values, False, False)):
         monkeypatch.setattr(winograd, "KEPT", limit)

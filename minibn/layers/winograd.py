@@ -46,7 +46,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minibn.backend import Array, array_module, parts
+from minibn.backend import Array, array_module, empty, parts
+from minibn.blas import multiply, multiply_stacks
 from minibn.layers.windows import pad
 from minibn.workspace import Workspace
 
@@ -55,9 +56,9 @@ POINTS = (0.0, 1.0, -1.0, 2.0, -0.5)   # and infinity; of those tried, the least
 
 # With fewer channels or tiles, making tiles costs more than the multiplications they save.
 LEAST_CHANNELS = 24
-LEAST_TILES = 40
-# Floats in the tiles of a block (16 MB): more for an efficient product, fewer for the cache.
-TOGETHER = 4 * 1024 * 1024
+LEAST_TILES = 60
+# Floats in the tiles of a block (6 MB): more for an efficient product, fewer for the cache.
+TOGETHER = 1536 * 1024
 # Floats of V that a convolution keeps at most for its backward pass (16 MB).
 KEPT = 4 * 1024 * 1024
 
@@ -105,9 +106,16 @@ def tile_size(x: Array, w: Array, stride: int, padding: int) -> int | None:
     images, height, width, _ = x.shape
     height, width = height + 2 * padding - TAPS + 1, width + 2 * padding - TAPS + 1
     for m in (4, 3, 2):
-        if height % m == width % m == 0:
-            return m if images * (height // m) * (width // m) >= LEAST_TILES else None
+        tiles = images * (height // m) * (width // m)
+        if height % m == width % m == 0 and tiles >= LEAST_TILES:
+            return m
     return None
+
+
+def transform(matrix: Array, values: Array, out: Array) -> Array:
+    """out (a, …) = matrix (a, b) times values (b, …): new values from those of each tile."""
+    multiply(matrix, values.reshape(len(values), -1), out.reshape(len(matrix), -1))
+    return out
 
 
 class Tiled:
@@ -127,14 +135,13 @@ class Tiled:
 
     def forward(self, y: Array, keep: bool) -> list[Array] | None:
         """Writes y (N, H', W', F); returns V of each block, unless it is large or keep is False."""
-        xp, filters = self.xp, self.w.shape[3]
-        u = self._transform(self.of_kernel, self.w.reshape(TAPS**2, *self.w.shape[2:]), "kernel")
+        u = self._points_of_kernel()
         keep = keep and len(self.x) * self._points_each() <= KEPT
         kept: list[Array] | None = [] if keep else None
         for i in self._blocks():
             v = self._points_of_input(i, kept)                         # V: (n², t, C)
-            products = self._array("products", (self.n**2, v.shape[1], filters))
-            xp.matmul(v, u, out=products)                              # M = V·U: (n², t, F)
+            products = self._array("products", (self.n**2, v.shape[1], self.w.shape[3]))
+            multiply_stacks(v, u, products)                            # M = V·U: (n², t, F)
             seen = self._tiles(y[i])
             seen[...] = self._transform(self.of_output, products, "tiles").reshape(seen.shape)
         return kept
@@ -144,19 +151,17 @@ class Tiled:
 
         dy: of the shape of y; kept: V of each block, or None to make them again.
         """
-        xp, (channels, filters) = self.xp, self.w.shape[2:]
-        turned = xp.ascontiguousarray(self.w.swapaxes(2, 3)).reshape(TAPS**2, filters, channels)
-        u_t = self._transform(self.of_kernel, turned, "kernel")        # Uᵀ: (n², F, C)
-        du = self._array("sum", (self.n**2, channels, filters))
+        u_t = self._points_of_kernel().swapaxes(1, 2)                  # Uᵀ: (n², F, C)
+        du = self._array("sum", (self.n**2, *self.w.shape[2:]))
         for k, i in enumerate(self._blocks()):
             dm = self._points_of_output(dy[i])                         # dM: (n², t, F)
             v = kept[k] if kept else self._points_of_input(i)          # V:  (n², t, C)
             term = self._array("term", du.shape) if k else du
-            xp.matmul(v.swapaxes(1, 2), dm, out=term)                  # dU = Vᵀ·dM
+            multiply_stacks(v.swapaxes(1, 2), dm, term)                # dU = Vᵀ·dM
             if k:
                 du += term
             if dx is not None:
-                dv = xp.matmul(dm, u_t, out=self._array("points", v.shape))    # dV = dM·Uᵀ
+                dv = multiply_stacks(dm, u_t, self._array("points", v.shape))  # dV = dM·Uᵀ
                 self._add_back(dv, dx[i])
         dw = self.of_kernel.T @ du.reshape(self.n**2, -1)
         return dw.reshape(self.w.shape)
@@ -169,6 +174,10 @@ class Tiled:
         """The values of V that an image has."""
         return self.down * self.along * self.n**2 * self.w.shape[2]
 
+    def _points_of_kernel(self) -> Array:
+        """U = G⊗G·w: (n², C, F), in the workspace."""
+        return self._transform(self.of_kernel, self.w.reshape(TAPS**2, *self.w.shape[2:]), "kernel")
+
     def _points_of_input(self, i: slice, kept: list[Array] | None = None) -> Array:
         """V = Bᵀ⊗Bᵀ·d of some images: (n², t, C), in the workspace or added to `kept`."""
         padded = pad(self.x[i], self.padding, self.workspace)
@@ -177,9 +186,11 @@ class Tiled:
         d[...] = seen
         d = d.reshape(self.n**2, -1, padded.shape[3])
         if kept is None:
-            return self._transform(self.of_input, d, "points")
-        kept.append((self.of_input @ d.reshape(self.n**2, -1)).reshape(d.shape))
-        return kept[-1]
+            v = self._array("points", d.shape)
+        else:
+            v = empty(d.shape, d.dtype, self.xp)
+            kept.append(v)
+        return transform(self.of_input, d, v)
 
     def _points_of_output(self, dy: Array) -> Array:
         """dM = A⊗A·dy of some images: (n², t, F)."""
@@ -195,11 +206,13 @@ class Tiled:
         d = d.reshape(self.n, self.n, len(dx), self.down, self.along, -1)
         (images, height, width, channels), edge = dx.shape, self.padding
         padded = self._array("padded", (images, height + 2 * edge, width + 2 * edge, channels))
-        padded[...] = 0
-        tiles = self._overlapping(padded)
-        for i in (0, 1):                       # of every other tile in a row or column, no two
-            for j in (0, 1):                   # overlap: they are added in one go
-                tiles[:, :, :, i::2, j::2] += d[:, :, :, i::2, j::2]
+        padded[:, self.down * self.m:] = 0
+        padded[:, :, self.along * self.m:] = 0
+        m, tiles = self.m, self._overlapping(padded)
+        tiles[:m, :m] = d[:m, :m]              # side by side; what is left reaches into the next
+        tiles[m:, :m] += d[m:, :m]
+        tiles[:m, m:] += d[:m, m:]
+        tiles[m:, m:] += d[m:, m:]
         dx[...] = padded[:, edge:edge + height, edge:edge + width]
 
     def _overlapping(self, padded: Array) -> Array:
@@ -212,8 +225,7 @@ class Tiled:
     def _transform(self, matrix: Array, values: Array, name: str) -> Array:
         """matrix (a, b) times values (b, …), the result (a, …) in the workspace under `name`."""
         out = self._array(name, (len(matrix), *values.shape[1:]))
-        self.xp.matmul(matrix, values.reshape(len(values), -1), out=out.reshape(len(matrix), -1))
-        return out
+        return transform(matrix, values, out)
 
     def _tiles(self, y: Array) -> Array:
         """The m×m tiles of results, as a view (m, m, images, down, along, F)."""

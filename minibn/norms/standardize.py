@@ -28,13 +28,14 @@ loss by three paths: directly, through μ, and through σ.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 
-from minibn.backend import Array, array_module, empty_like, pieces
+from minibn.backend import Array, array_module, empty, empty_like, pieces
 from minibn.checks import check_upstream
 
 FIRST_ROWS = 128   # whose mean is near enough to the mean of all
@@ -72,19 +73,18 @@ def moments(x: Array, sets: int, groups: int) -> tuple[Array, Array]:
     """
     xp = array_module(x)
     x, k = _lines(x, sets)
-    channels = x.shape[2] // k
     rows = x.shape[1] * k
-    total = xp.zeros((sets, channels))                                 # Σ (x − a)
-    squares = xp.zeros((sets, channels))                               # Σ (x − a)²
     near = _mean_of_first_rows(x, k, groups)                           # a: (sets, C)
     a = _along(near, k)
-    for s, r in pieces(x.shape, xp):
-        centred = x[s, r] - a[s]
-        total[s] += _sum_rows(centred, k)
+    total = xp.zeros((sets, x.shape[2]))                               # Σ (x − a)
+    squares = xp.zeros((sets, x.shape[2]))                             # Σ (x − a)²
+    for s, r, scratch in _pieces(x):
+        centred = xp.subtract(x[s, r], a[s], out=scratch)
+        total[s] += _sum_lines(centred)
         centred *= centred
-        squares[s] += _sum_rows(centred, k)
-    offset = _mean_of_groups(total, groups, rows)                      # μ − a
-    var = _mean_of_groups(squares, groups, rows) - offset * offset
+        squares[s] += _sum_lines(centred)
+    offset = _mean_of_groups(_fold(total, k), groups, rows)            # μ − a
+    var = _mean_of_groups(_fold(squares, k), groups, rows) - offset * offset
     return near + offset, xp.maximum(var, 0)   # rounding may leave −1e-17 where x is constant
 
 
@@ -108,13 +108,14 @@ def standardize_backward(dy: Array, cache: Standardized) -> tuple[Array, Array, 
     near = mean.astype(x.dtype)                # x − mean is taken in two steps, to stay exact
     rest = mean - near
     near = _along(near, k)
-    dy_sum = xp.zeros(mean.shape)                                      # Σ dy
-    dyx_sum = xp.zeros(mean.shape)                                     # Σ dy·(x − near)
-    for s, r in pieces(x.shape, xp):
-        product = x[s, r] - near[s]
+    dy_sum = xp.zeros((len(x), x.shape[2]))                            # Σ dy
+    dyx_sum = xp.zeros((len(x), x.shape[2]))                           # Σ dy·(x − near)
+    for s, r, scratch in _pieces(x):
+        product = xp.subtract(x[s, r], near[s], out=scratch)
         product *= dy[s, r]
-        dyx_sum[s] += _sum_rows(product, k)
-        dy_sum[s] += _sum_rows(dy[s, r], k)
+        dyx_sum[s] += _sum_lines(product)
+        dy_sum[s] += _sum_lines(dy[s, r])
+    dy_sum, dyx_sum = _fold(dy_sum, k), _fold(dyx_sum, k)              # (sets, C)
     dyx_sum = (dyx_sum - rest * dy_sum) / sigma                        # Σ dy·x̄
 
     # dx = dy·scale/σ − x̄·mean(g·x̄)/σ − mean(g)/σ: three factors, known for each channel
@@ -124,10 +125,9 @@ def standardize_backward(dy: Array, cache: Standardized) -> tuple[Array, Array, 
     of_x = _along((-gx_mean / sigma**2).astype(x.dtype), k)
     constant = _along(((gx_mean * rest / sigma - g_mean) / sigma).astype(x.dtype), k)
     dx = empty_like(x)
-    for s, r in pieces(x.shape, xp):
-        out = dx[s, r]
-        xp.multiply(dy[s, r], of_dy[s], out=out)
-        centred = x[s, r] - near[s]
+    for s, r, scratch in _pieces(x):
+        out = xp.multiply(dy[s, r], of_dy[s], out=dx[s, r])
+        centred = xp.subtract(x[s, r], near[s], out=scratch)
         centred *= of_x[s]
         centred += constant[s]
         out += centred
@@ -146,11 +146,26 @@ def affine(x: Array, mean: Array, scale: Array, shift: Array) -> Array:
     near, scale = _along(near, k), _along(scale.astype(x.dtype), k)
     y = empty_like(lines)
     for s, r in pieces(lines.shape, xp):
-        out = y[s, r]
-        xp.subtract(lines[s, r], near[s], out=out)
+        out = xp.subtract(lines[s, r], near[s], out=y[s, r])
         out *= scale[s]
         out += constant[s]
     return y.reshape(x.shape)
+
+
+def _pieces(lines: Array) -> Iterator[tuple[slice, slice, Array | None]]:
+    """The `pieces` of (sets, lines, k·C), each with memory for a result of its shape, or None.
+
+    One memory for all stays in the cache; a single piece may as well make its own.
+    """
+    xp = array_module(lines)
+    cut = pieces(lines.shape, xp)
+    if len(cut) == 1:
+        yield *cut[0], None
+        return
+    sets, rows = (max(part.stop - part.start for part in axis) for axis in zip(*cut, strict=True))
+    memory = empty((sets, rows, lines.shape[2]), lines.dtype, xp)
+    for s, r in cut:
+        yield s, r, memory[:s.stop - s.start, :r.stop - r.start]
 
 
 def _lines(x: Array, sets: int) -> tuple[Array, int]:
@@ -191,14 +206,18 @@ def _mean_of_first_rows(x: Array, k: int, groups: int) -> Array:
     lines = x[:, :-(-FIRST_ROWS // k)]
     rows = lines.reshape(len(x), -1, x.shape[2] // k)
     first = rows[:, :1]
-    mean = first[:, 0] + _sum_rows(rows - first) / rows.shape[1]
+    mean = first[:, 0] + _sum_lines(rows - first) / rows.shape[1]
     return _mean_of_groups(mean, groups, 1).astype(x.dtype)
 
 
-def _sum_rows(x: Array, k: int = 1) -> Array:
-    """(sets, lines, k·C) → (sets, C): the lines as a product with ones, one call of BLAS."""
-    total = (_ones(x.shape[1], x.dtype, array_module(x)) @ x)[:, 0]
-    return total if k == 1 else total.reshape(len(x), k, -1).sum(1, dtype=np.float64)
+def _sum_lines(x: Array) -> Array:
+    """(sets, lines, k·C) → (sets, k·C), as a product with ones: one call of BLAS."""
+    return (_ones(x.shape[1], x.dtype, array_module(x)) @ x)[:, 0]
+
+
+def _fold(total: Array, k: int) -> Array:
+    """Sums for each place of a line of k rows (sets, k·C) → sums for each channel (sets, C)."""
+    return total if k == 1 else total.reshape(len(total), k, -1).sum(1)
 
 
 @lru_cache(maxsize=32)

@@ -1,0 +1,152 @@
+"""What OpenBLAS is asked directly gives what NumPy gives; where it is missing, NumPy gives it."""
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+from minibn import blas
+from minibn.blas import add_scaled, decay_and_add, multiply, multiply_stacks
+
+ROUNDING = {np.float32: 1e-5, np.float64: 1e-13}
+
+
+@pytest.fixture(params=["OpenBLAS", "NumPy alone"])
+def library(request, monkeypatch):
+    """With the calls that there are, and without any."""
+    if request.param == "NumPy alone":
+        monkeypatch.setattr(blas, "_find", lambda name, dtype: None)
+        monkeypatch.setattr(blas, "_openblas", lambda: None)
+    return request.param
+
+
+def openblas_of_numpy():
+    """The version of the OpenBLAS that NumPy was built with, as (0, 3, 31); () for another BLAS."""
+    built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    if built["name"] != "scipy-openblas":
+        return ()
+    return tuple(int(n) for n in built["version"].split(".")[:3])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_calls_are_found_where_numpy_brings_them(dtype):
+    version = openblas_of_numpy()
+    if version < (0, 3, 29):
+        pytest.skip("NumPy was built with another BLAS, or with one before gemm_batch")
+    for name in ("gemm_batch", "axpy", "axpby"):
+        assert blas._find(name, np.dtype(dtype))
+    assert blas._find("gemm_batch", np.dtype(np.float16)) is None
+    assert blas._find("no_such_call", np.dtype(dtype)) is None
+
+
+def test_threads_are_those_of_the_moment():
+    if not openblas_of_numpy():
+        pytest.skip("NumPy was built with another BLAS")
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            assert blas._threads() == threads
+
+
+def lying(rng, shape, how, dtype):
+    """A stack of matrices that lie in memory as `how` says."""
+    count, rows, columns = shape
+    if how == "transposed":
+        return rng.standard_normal((count, columns, rows)).astype(dtype).swapaxes(1, 2)
+    if how == "wider":                                           # rows with a gap behind each
+        return rng.standard_normal((count, rows, columns + 3)).astype(dtype)[:, :, :columns]
+    if how == "repeated":
+        one = rng.standard_normal((rows, columns)).astype(dtype)
+        return np.broadcast_to(one, shape)
+    if how == "scattered":                                       # no layout that BLAS knows
+        return rng.standard_normal((count, rows, 2 * columns)).astype(dtype)[:, :, ::2]
+    return rng.standard_normal(shape).astype(dtype)
+
+
+# Products below, at and above the size at which gemm_batch is used; of vectors; of nothing at all.
+SIZES = [(3, 2, 4, 5), (2, 100, 100, 100), (2, 101, 100, 100), (1, 128, 128, 128),
+         (5, 60, 200, 100), (2, 1, 5100, 200), (2, 200, 5100, 1),
+         (0, 101, 100, 100), (3, 0, 2, 2)]
+HOW = [("", ""), ("transposed", ""), ("", "transposed"), ("transposed", "transposed"),
+       ("wider", "wider"), ("repeated", ""), ("", "repeated"), ("scattered", ""), ("", "scattered")]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("how", HOW)
+def test_stacks(library, rng, dtype, size, how):
+    count, rows, inner, columns = size
+    a = lying(rng, (count, rows, inner), how[0], dtype)
+    b = lying(rng, (count, inner, columns), how[1], dtype)
+    want = np.matmul(a, b, dtype=float)
+    for how_out in ("", "wider", "transposed"):
+        out = np.full_like(lying(rng, want.shape, how_out, dtype), np.nan)
+        assert multiply_stacks(a, b, out) is out
+        np.testing.assert_allclose(out, want, rtol=0,
+                                   atol=ROUNDING[dtype] * np.abs(want).max(initial=1))
+
+
+def test_stacks_share_their_products_out(rng, monkeypatch):
+    """gemm_batch is called for large products alone, and not where it would write across."""
+    called = []
+    monkeypatch.setattr(blas, "_find", lambda name, dtype: lambda *arguments: called.append(name))
+    a = rng.standard_normal((2, 101, 100))
+    b, out = rng.standard_normal((2, 100, 100)), np.zeros((2, 101, 100))
+    multiply_stacks(a, b, out)
+    assert called == ["gemm_batch"] and not out.any()
+    multiply_stacks(a[:, :100], b, np.zeros((2, 100, 100)))                    # not large
+    multiply_stacks(a, b, np.zeros((2, 100, 101)).swapaxes(1, 2))
+    assert called == ["gemm_batch"]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("size", [(36, 700, 192), (blas.FEW_ROWS, 500, 100), (64, 300, 300),
+                                  (4, 3, 2), (16, 36, 17280)])
+def test_a_product_of_few_rows(library, rng, threads, size):
+    rows, inner, columns = size
+    for how_a, how_b in HOW:
+        a = lying(rng, (1, rows, inner), how_a, np.float32)[0]
+        b = lying(rng, (1, inner, columns), how_b, np.float32)[0]
+        out = np.full((rows, columns), np.nan, np.float32)
+        with threadpool_limits(threads, user_api="blas"):
+            assert multiply(a, b, out) is out
+        want = a.astype(float) @ b.astype(float)
+        np.testing.assert_allclose(out, want, rtol=0, atol=1e-5 * np.abs(want).max())
+
+
+def test_few_rows_are_cut_into_columns_for_every_thread(rng, monkeypatch):
+    stacks = []
+    monkeypatch.setattr(blas, "multiply_stacks", lambda a, b, out: stacks.append(out.shape))
+    monkeypatch.setattr(blas, "_threads", lambda: 4)
+    a, b = rng.standard_normal((48, 500)), rng.standard_normal((500, 400))
+    multiply(a, b, np.empty((48, 400)))                 # 9.6 million multiplications: 4 parts
+    multiply(a, b[:, :100], np.empty((48, 100)))        # 2.4 million: 2 parts above 100³
+    multiply(a, b[:, :80], np.empty((48, 80)))          # 1.92 million: 1
+    multiply(a, b[:, :399], np.empty((48, 399)))        # 4 do not divide 399
+    multiply(np.vstack([a, a[:1]]), b, np.empty((49, 400)))
+    assert stacks == [(4, 48, 100), (2, 48, 50)]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(5,), (blas.MANY - 1,), (blas.MANY,), (3, 3, 64, 96), (0,)])
+def test_sums_in_place(library, rng, dtype, shape):
+    y, x = (rng.standard_normal(shape).astype(dtype) for _ in range(2))
+    wide = [np.stack([v, v], -1) for v in (y, x)]
+    for mine, other in ((y.copy(), x), (wide[0][..., 0], wide[1][..., 0])):
+        want = 0.9 * mine.astype(float) + other.astype(float)
+        assert decay_and_add(mine, 0.9, other) is None
+        np.testing.assert_allclose(mine, want, rtol=0, atol=4 * np.finfo(dtype).eps)
+        want -= 0.1 * other.astype(float)
+        assert add_scaled(mine, -0.1, other) is None
+        np.testing.assert_allclose(mine, want, rtol=0, atol=8 * np.finfo(dtype).eps)
+    assert np.array_equal(wide[0][..., 1], y)            # the neighbours are as they were
+
+
+def test_sums_are_given_to_openblas_where_they_are_long(rng, monkeypatch):
+    called = []
+    monkeypatch.setattr(blas, "_find", lambda name, dtype: lambda *arguments: called.append(name))
+    y, x = np.ones(blas.MANY), np.ones(blas.MANY)
+    decay_and_add(y, 0.5, x)
+    add_scaled(y, 0.5, x)
+    assert called == ["axpby", "axpy"] and (y == 1).all()
+    decay_and_add(y[1:], 0.5, x[1:])
+    add_scaled(y[1:], 0.5, x[1:])
+    assert called == ["axpby", "axpy"] and (y[1:] == 2).all()
