@@ -20,7 +20,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from threadpoolctl import LibController, ThreadpoolController
+from threadpoolctl import ThreadpoolController
 
 from minibn.backend import Array, array_module
 
@@ -31,30 +31,20 @@ ROW_MAJOR, AS_IT_LIES, TRANSPOSED = 101, 111, 112                      # of cbla
 # OpenBLAS's gemm_batch may crash on products of up to 100³ multiplications (its pull request 5980
 # of August 2026 says why).
 SMALL = 100**3
-FEW_ROWS = 48   # With fewer rows to share out, threads are better off with columns.
 MANY = 16384    # Values that are worth a call, where the work is one pass over an array.
-
-
-def multiply(a: Array, b: Array, out: Array) -> Array:
-    """out = a·b, for a (m, k), b (k, n) and out (m, n) of one dtype."""
-    rows, columns = out.shape
-    if rows <= FEW_ROWS and isinstance(out, np.ndarray):
-        parts = min(_threads(), rows * a.shape[1] * columns // (SMALL + 1))
-        if parts > 1 and columns % parts == 0:
-            a = np.broadcast_to(a, (parts, *a.shape))
-            multiply_stacks(a, _columns(b, parts), _columns(out, parts))
-            return out
-    return array_module(out).matmul(a, b, out=out)
 
 
 def multiply_stacks(a: Array, b: Array, out: Array) -> Array:
     """out[i] = a[i]·b[i] for all i, for a (s, m, k), b (s, k, n) and out (s, m, n) of one dtype."""
     (count, rows, columns), inner = out.shape, a.shape[2]
-    worth_it = count > 1 and rows * inner * columns > SMALL
-    gemm_batch = _routine("gemm_batch", out) if worth_it else None
-    of_a, of_b, of_out = (_layout(x) if gemm_batch else None for x in (a, b, out))
-    if not (gemm_batch and of_a and of_b and of_out) or of_out.order == TRANSPOSED:
+    gemm_batch = _routine("gemm_batch", out)
+    if (gemm_batch is None or count < 2 or rows * inner * columns <= SMALL
+            or not a.dtype == b.dtype == out.dtype or not out.flags.behaved
+            or (a.shape, b.shape) != ((count, rows, inner), (count, inner, columns))):
         return array_module(out).matmul(a, b, out=out)
+    of_a, of_b, of_out = _layout(a), _layout(b), _layout(out)
+    if not (of_a and of_b and of_out) or of_out.order == TRANSPOSED:
+        return np.matmul(a, b, out=out)
     real = REALS[out.dtype]
 
     # The stack is one group of products alike, so each list of what a group shares has one entry.
@@ -72,8 +62,8 @@ def multiply_stacks(a: Array, b: Array, out: Array) -> Array:
 
 def decay_and_add(y: Array, decay: float, x: Array) -> None:
     """y ← decay·y + x in place, for arrays of one shape and dtype."""
-    axpby = _routine("axpby", y) if _long(y, x) else None
-    if axpby:
+    axpby = _routine("axpby", y)
+    if axpby and _long_vectors(y, x):
         real, size, step = REALS[y.dtype], Integer(y.size), Integer(1)
         axpby(size, real(1), _address(x), step, real(decay), _address(y), step)
     else:
@@ -83,22 +73,18 @@ def decay_and_add(y: Array, decay: float, x: Array) -> None:
 
 def add_scaled(y: Array, factor: float, x: Array) -> None:
     """y ← y + factor·x in place, for arrays of one shape and dtype."""
-    axpy = _routine("axpy", y) if _long(y, x) else None
-    if axpy:
+    axpy = _routine("axpy", y)
+    if axpy and _long_vectors(y, x):
         real, size, step = REALS[y.dtype], Integer(y.size), Integer(1)
         axpy(size, real(factor), _address(x), step, _address(y), step)
     else:
         y += factor * x
 
 
-def _long(y: Array, x: Array) -> bool:
-    """Whether the arrays are vectors to OpenBLAS, and long enough to be worth a call."""
-    return y.size >= MANY and y.flags.c_contiguous and x.flags.c_contiguous
-
-
-def _columns(x: Array, parts: int) -> Array:
-    """(m, n) → (parts, m, n/parts), a view: groups of neighbouring columns."""
-    return x.reshape(len(x), parts, -1).swapaxes(0, 1)
+def _long_vectors(y: np.ndarray, x: np.ndarray) -> bool:
+    """Whether the arrays are vectors to OpenBLAS, long enough for a call, and y may be changed."""
+    return (y.size >= MANY and y.flags.carray and x.flags.c_contiguous
+            and x.shape == y.shape and x.dtype == y.dtype)
 
 
 class Layout(NamedTuple):
@@ -136,30 +122,15 @@ def _routine(name: str, y: Array) -> Callable | None:
 
 @lru_cache
 def _find(name: str, dtype: np.dtype) -> Callable | None:
+    """The same in the library that came with NumPy."""
     letter = {np.dtype(np.float32): "s", np.dtype(np.float64): "d"}.get(dtype)
-    openblas = _openblas()
-    if letter is None or openblas is None:
-        return None
-    library = ctypes.CDLL(openblas.filepath)
-    for prefix in ("scipy_", ""):
-        # The suffix promises that integers have 64 bits.
-        routine = getattr(library, f"{prefix}cblas_{letter}{name}64_", None)
-        if routine is not None:
-            routine.restype = None
-            return routine
+    for loaded in ThreadpoolController().lib_controllers:
+        if letter and loaded.internal_api == "openblas" and "numpy" in loaded.filepath:
+            library = ctypes.CDLL(loaded.filepath)
+            for prefix in ("scipy_", ""):
+                # "64_" is the promise that integers have 64 bits.
+                routine = getattr(library, f"{prefix}cblas_{letter}{name}64_", None)
+                if routine is not None:
+                    routine.restype = None
+                    return routine
     return None
-
-
-@lru_cache
-def _openblas() -> LibController | None:
-    """The OpenBLAS that came with NumPy, if one did."""
-    for library in ThreadpoolController().lib_controllers:
-        if library.internal_api == "openblas" and "numpy" in library.filepath:
-            return library
-    return None
-
-
-def _threads() -> int:
-    """How many threads OpenBLAS works with at present."""
-    openblas = _openblas()
-    return openblas.num_threads if openblas else 1

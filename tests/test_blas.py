@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
 from minibn import blas
-from minibn.blas import add_scaled, decay_and_add, multiply, multiply_stacks
+from minibn.blas import add_scaled, decay_and_add, multiply_stacks
 
 ROUNDING = {np.float32: 1e-5, np.float64: 1e-13}
 
@@ -15,7 +14,6 @@ def library(request, monkeypatch):
     """With the calls that there are, and without any."""
     if request.param == "NumPy alone":
         monkeypatch.setattr(blas, "_find", lambda name, dtype: None)
-        monkeypatch.setattr(blas, "_openblas", lambda: None)
     return request.param
 
 
@@ -36,14 +34,6 @@ def test_the_calls_are_found_where_numpy_brings_them(dtype):
         assert blas._find(name, np.dtype(dtype))
     assert blas._find("gemm_batch", np.dtype(np.float16)) is None
     assert blas._find("no_such_call", np.dtype(dtype)) is None
-
-
-def test_threads_are_those_of_the_moment():
-    if not openblas_of_numpy():
-        pytest.skip("NumPy was built with another BLAS")
-    for threads in (1, 2):
-        with threadpool_limits(threads, user_api="blas"):
-            assert blas._threads() == threads
 
 
 def lying(rng, shape, how, dtype):
@@ -94,35 +84,29 @@ def test_stacks_share_their_products_out(rng, monkeypatch):
     assert called == ["gemm_batch"] and not out.any()
     multiply_stacks(a[:, :100], b, np.zeros((2, 100, 100)))                    # not large
     multiply_stacks(a, b, np.zeros((2, 100, 101)).swapaxes(1, 2))
+    multiply_stacks(a, b[:1], out)                                             # repeated by NumPy
+    multiply_stacks(a.astype(np.float32), b, out)
     assert called == ["gemm_batch"]
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
-@pytest.mark.parametrize("size", [(36, 700, 192), (blas.FEW_ROWS, 500, 100), (64, 300, 300),
-                                  (4, 3, 2), (16, 36, 17280)])
-def test_a_product_of_few_rows(library, rng, threads, size):
-    rows, inner, columns = size
-    for how_a, how_b in HOW:
-        a = lying(rng, (1, rows, inner), how_a, np.float32)[0]
-        b = lying(rng, (1, inner, columns), how_b, np.float32)[0]
-        out = np.full((rows, columns), np.nan, np.float32)
-        with threadpool_limits(threads, user_api="blas"):
-            assert multiply(a, b, out) is out
-        want = a.astype(float) @ b.astype(float)
-        np.testing.assert_allclose(out, want, rtol=0, atol=1e-5 * np.abs(want).max())
-
-
-def test_few_rows_are_cut_into_columns_for_every_thread(rng, monkeypatch):
-    stacks = []
-    monkeypatch.setattr(blas, "multiply_stacks", lambda a, b, out: stacks.append(out.shape))
-    monkeypatch.setattr(blas, "_threads", lambda: 4)
-    a, b = rng.standard_normal((48, 500)), rng.standard_normal((500, 400))
-    multiply(a, b, np.empty((48, 400)))                 # 9.6 million multiplications: 4 parts
-    multiply(a, b[:, :100], np.empty((48, 100)))        # 2.4 million: 2 parts above 100³
-    multiply(a, b[:, :80], np.empty((48, 80)))          # 1.92 million: 1
-    multiply(a, b[:, :399], np.empty((48, 399)))        # 4 do not divide 399
-    multiply(np.vstack([a, a[:1]]), b, np.empty((49, 400)))
-    assert stacks == [(4, 48, 100), (2, 48, 50)]
+def test_what_does_not_fit_is_refused_as_numpy_refuses_it(rng):
+    """No call reads or writes beyond an array, or what must not be changed."""
+    a, b, out = (rng.standard_normal((2, n, 100)) for n in (200, 100, 200))
+    for wrong in ((a, b[:, :99], out), (a, b, out[:, :99]), (a[:1].repeat(3, 0), b, out)):
+        with pytest.raises(ValueError):
+            multiply_stacks(*wrong)
+    y, x = np.zeros(blas.MANY), np.ones(blas.MANY)
+    for act in (decay_and_add, add_scaled):
+        with pytest.raises(ValueError):
+            act(y, 0.5, x[:-1])
+    for array in (out, y):
+        array.flags.writeable = False
+    with pytest.raises(ValueError):
+        multiply_stacks(a, b, out)
+    for act in (decay_and_add, add_scaled):
+        with pytest.raises(ValueError):
+            act(y, 0.5, x)
+    assert not y.any()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

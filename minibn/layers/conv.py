@@ -33,7 +33,6 @@ from typing import NamedTuple
 import numpy as np
 
 from minibn.backend import Array, array_module, empty
-from minibn.blas import multiply
 from minibn.checks import (
     check_dtype,
     check_flag,
@@ -124,7 +123,7 @@ def multiply_windows(windows: Windows, w: Array, y: Array) -> None:
     """y = windows·w, block by block."""
     matrix = w.reshape(-1, w.shape[-1])
     for n in windows.blocks():
-        multiply(windows.matrix(n), matrix, y[n].reshape(-1, w.shape[-1]))
+        windows.xp.matmul(windows.matrix(n), matrix, out=y[n].reshape(-1, w.shape[-1]))
 
 
 def kernel_gradient(windows: Windows, w: Array, dy: Array) -> Array:
@@ -171,7 +170,7 @@ def add_back(windows: Windows, w: Array, dy: Array) -> Array:
     for n in windows.blocks():
         dy_matrix = dy[n].reshape(-1, filters)
         dwindows = windows.workspace.array("windows", (len(dy_matrix), of_dy.shape[1]), w.dtype, xp)
-        multiply(dy_matrix, of_dy, dwindows)
+        xp.matmul(dy_matrix, of_dy, out=dwindows)
         dwindows = dwindows.reshape(-1, height, width, kh, kw, channels)
         for p in range(kh):
             i, rows = overlap(dx.shape[1], p - padding, stride, height)

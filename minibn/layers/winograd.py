@@ -47,7 +47,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minibn.backend import Array, array_module, empty, parts
-from minibn.blas import multiply, multiply_stacks
+from minibn.blas import multiply_stacks
 from minibn.layers.windows import pad
 from minibn.workspace import Workspace
 
@@ -114,7 +114,8 @@ def tile_size(x: Array, w: Array, stride: int, padding: int) -> int | None:
 
 def transform(matrix: Array, values: Array, out: Array) -> Array:
     """out (a, …) = matrix (a, b) times values (b, …): new values from those of each tile."""
-    multiply(matrix, values.reshape(len(values), -1), out.reshape(len(matrix), -1))
+    array_module(out).matmul(matrix, values.reshape(len(values), -1),
+                             out=out.reshape(len(matrix), -1))
     return out
 
 
