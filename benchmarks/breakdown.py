@@ -24,8 +24,8 @@ from time import perf_counter
 
 LIBRARY = Path(__file__).resolve().parents[1] / "minibn"
 # Files that lend a hand to all parts: their time belongs to the line that called them.
-HELPERS = ("backend.py", "checks.py", "layer.py")
-PRODUCT = re.compile(r"@|\b(matmul|dot|einsum|tensordot)\b")
+HELPERS = ("backend.py", "blas.py", "checks.py", "layer.py")
+PRODUCT = re.compile(r"@|\b(matmul|multiply_stacks|dot|einsum|tensordot)\b")
 TRANSFORM = re.compile(r"matmul\(matrix, values|of_kernel")
 OUTSIDE = ("", 0)
 SECONDS = 5

@@ -56,7 +56,7 @@ POINTS = (0.0, 1.0, -1.0, 2.0, -0.5)   # and infinity; of those tried, the least
 
 # With fewer channels or tiles, making tiles costs more than the multiplications they save.
 LEAST_CHANNELS = 24
-LEAST_TILES = 60
+LEAST_TILES = 80
 # Floats in the tiles of a block (6 MB): more for an efficient product, fewer for the cache.
 TOGETHER = 1536 * 1024
 # Floats of V that a convolution keeps at most for its backward pass (16 MB).
