@@ -40,6 +40,7 @@ Toom's and Cook's.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from types import ModuleType
 from typing import NamedTuple
@@ -59,6 +60,8 @@ LEAST_CHANNELS = 24
 LEAST_TILES = 80
 # Floats in the tiles of a block (6 MB): more for an efficient product, fewer for the cache.
 TOGETHER = 1536 * 1024
+# Floats in the tiles that are copied and transformed in one go (1 MB).
+COPIED = 256 * 1024
 # Floats of V that a convolution keeps at most for its backward pass (16 MB).
 KEPT = 4 * 1024 * 1024
 
@@ -140,11 +143,10 @@ class Tiled:
         keep = keep and len(self.x) * self._points_each() <= KEPT
         kept: list[Array] | None = [] if keep else None
         for i in self._blocks():
-            v = self._points_of_input(i, kept)                         # V: (n², t, C)
+            v = self._points_of_input(self.x[i], kept)                 # V: (n², t, C)
             products = self._array("products", (self.n**2, v.shape[1], self.w.shape[3]))
             multiply_stacks(v, u, products)                            # M = V·U: (n², t, F)
-            seen = self._tiles(y[i])
-            seen[...] = self._transform(self.of_output, products, "tiles").reshape(seen.shape)
+            self._results(products, y[i])
         return kept
 
     def backward(self, dy: Array, dx: Array | None, kept: list[Array] | None) -> Array:
@@ -156,7 +158,7 @@ class Tiled:
         du = self._array("sum", (self.n**2, *self.w.shape[2:]))
         for k, i in enumerate(self._blocks()):
             dm = self._points_of_output(dy[i])                         # dM: (n², t, F)
-            v = kept[k] if kept else self._points_of_input(i)          # V:  (n², t, C)
+            v = kept[k] if kept else self._points_of_input(self.x[i])  # V:  (n², t, C)
             term = self._array("term", du.shape) if k else du
             multiply_stacks(v.swapaxes(1, 2), dm, term)                # dU = Vᵀ·dM
             if k:
@@ -168,8 +170,15 @@ class Tiled:
         return dw.reshape(self.w.shape)
 
     def _blocks(self) -> list[slice]:
-        """The images, cut into blocks that are worked on together."""
+        """The images, cut into blocks whose tiles are multiplied together."""
         return parts(len(self.x), self._points_each(), self.xp, piece=TOGETHER)
+
+    def _pieces(self, images: int) -> Iterator[tuple[slice, slice]]:
+        """The images of a block, cut into pieces whose tiles are copied and transformed while they
+        are in the cache of a core: slices of the images and of their tiles."""
+        each = self.down * self.along
+        for i in parts(images, self._points_each(), self.xp, piece=COPIED):
+            yield i, slice(i.start * each, i.stop * each)
 
     def _points_each(self) -> int:
         """The values of V that an image has."""
@@ -177,44 +186,58 @@ class Tiled:
 
     def _points_of_kernel(self) -> Array:
         """U = G⊗G·w: (n², C, F), in the workspace."""
-        return self._transform(self.of_kernel, self.w.reshape(TAPS**2, *self.w.shape[2:]), "kernel")
+        w = self.w.reshape(TAPS**2, *self.w.shape[2:])
+        return transform(self.of_kernel, w, self._array("kernel", (self.n**2, *w.shape[1:])))
 
-    def _points_of_input(self, i: slice, kept: list[Array] | None = None) -> Array:
+    def _points_of_input(self, x: Array, kept: list[Array] | None = None) -> Array:
         """V = Bᵀ⊗Bᵀ·d of some images: (n², t, C), in the workspace or added to `kept`."""
-        padded = pad(self.x[i], self.padding, self.workspace)
-        seen = self._overlapping(padded)
-        d = self._array("inputs", seen.shape)
-        d[...] = seen
-        d = d.reshape(self.n**2, -1, padded.shape[3])
+        shape = (self.n**2, len(x) * self.down * self.along, x.shape[3])
         if kept is None:
-            v = self._array("points", d.shape)
+            v = self._array("points", shape)
         else:
-            v = empty(d.shape, d.dtype, self.xp)
+            v = empty(shape, x.dtype, self.xp)
             kept.append(v)
-        return transform(self.of_input, d, v)
+        for i, t in self._pieces(len(x)):
+            seen = self._overlapping(pad(x[i], self.padding, self.workspace))
+            d = self._array("tiles", seen.shape)
+            d[...] = seen
+            transform(self.of_input, d.reshape(self.n**2, -1, x.shape[3]), v[:, t])
+        return v
+
+    def _results(self, products: Array, y: Array) -> None:
+        """y = Aᵀ⊗Aᵀ·M of some images: writes y (N, H', W', F)."""
+        for i, t in self._pieces(len(y)):
+            seen = self._side_by_side(y[i])
+            tiles = self._array("tiles", (self.m**2, t.stop - t.start, y.shape[3]))
+            transform(self.of_output, products[:, t], tiles)
+            seen[...] = tiles.reshape(seen.shape)
 
     def _points_of_output(self, dy: Array) -> Array:
-        """dM = A⊗A·dy of some images: (n², t, F)."""
-        seen = self._tiles(dy)
-        tiles = self._array("tiles", seen.shape)
-        tiles[...] = seen
-        return self._transform(self.of_output.T, tiles.reshape(self.m**2, -1, dy.shape[3]),
-                               "products")
+        """dM = A⊗A·dy of some images: (n², t, F), in the workspace."""
+        dm = self._array("products", (self.n**2, len(dy) * self.down * self.along, dy.shape[3]))
+        for i, t in self._pieces(len(dy)):
+            seen = self._side_by_side(dy[i])
+            tiles = self._array("tiles", seen.shape)
+            tiles[...] = seen
+            transform(self.of_output.T, tiles.reshape(self.m**2, -1, dy.shape[3]), dm[:, t])
+        return dm
 
     def _add_back(self, dv: Array, dx: Array) -> None:
         """dx = every dd = B⊗B·dV added back to the pixel it came from; overlapping tiles add up."""
-        d = self._transform(self.of_input.T, dv, "inputs")
-        d = d.reshape(self.n, self.n, len(dx), self.down, self.along, -1)
-        (images, height, width, channels), edge = dx.shape, self.padding
-        padded = self._array("padded", (images, height + 2 * edge, width + 2 * edge, channels))
-        padded[:, self.down * self.m:] = 0
-        padded[:, :, self.along * self.m:] = 0
-        m, tiles = self.m, self._overlapping(padded)
-        tiles[:m, :m] = d[:m, :m]              # side by side; what is left reaches into the next
-        tiles[m:, :m] += d[m:, :m]
-        tiles[:m, m:] += d[:m, m:]
-        tiles[m:, m:] += d[m:, m:]
-        dx[...] = padded[:, edge:edge + height, edge:edge + width]
+        (_, height, width, channels), edge, m = dx.shape, self.padding, self.m
+        for i, t in self._pieces(len(dx)):
+            images = i.stop - i.start
+            padded = self._array("padded", (images, height + 2 * edge, width + 2 * edge, channels))
+            padded[:, self.down * m:] = 0
+            padded[:, :, self.along * m:] = 0
+            seen = self._overlapping(padded)
+            d = self._array("tiles", seen.shape)
+            transform(self.of_input.T, dv[:, t], d.reshape(self.n**2, -1, channels))
+            seen[:m, :m] = d[:m, :m]           # side by side; what is left reaches into the next
+            seen[m:, :m] += d[m:, :m]
+            seen[:m, m:] += d[:m, m:]
+            seen[m:, m:] += d[m:, m:]
+            dx[i] = padded[:, edge:edge + height, edge:edge + width]
 
     def _overlapping(self, padded: Array) -> Array:
         """The n×n tiles of padded images, m apart: a view (n, n, images, down, along, C)."""
@@ -223,12 +246,7 @@ class Tiled:
             padded, (self.n, self.n, len(padded), self.down, self.along, padded.shape[3]),
             (row, column, image, self.m * row, self.m * column, item))
 
-    def _transform(self, matrix: Array, values: Array, name: str) -> Array:
-        """matrix (a, b) times values (b, …), the result (a, …) in the workspace under `name`."""
-        out = self._array(name, (len(matrix), *values.shape[1:]))
-        return transform(matrix, values, out)
-
-    def _tiles(self, y: Array) -> Array:
+    def _side_by_side(self, y: Array) -> Array:
         """The m×m tiles of results, as a view (m, m, images, down, along, F)."""
         split = y.reshape(len(y), self.down, self.m, self.along, self.m, -1)
         return split.transpose(2, 4, 0, 1, 3, 5)
