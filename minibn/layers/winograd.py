@@ -62,8 +62,8 @@ LEAST_TILES = 80
 TOGETHER = 1536 * 1024
 # Floats in the tiles that are copied and transformed in one go (1 MB).
 COPIED = 256 * 1024
-# Floats of V that a convolution keeps at most for its backward pass (16 MB).
-KEPT = 4 * 1024 * 1024
+# Floats of V that a convolution keeps at most for its backward pass (32 MB).
+KEPT = 8 * 1024 * 1024
 
 
 class Transforms(NamedTuple):
