@@ -486,6 +486,18 @@ def test_tiles_are_the_same_in_blocks_and_with_v_made_again(monkeypatch, rng, to
     assert without[0] is None and np.array_equal(without[1], found[1])
 
 
+@pytest.mark.parametrize("stride", [7, 2**61, 2**70])
+def test_a_stride_beyond_the_image_leaves_one_window(stride, rng):
+    x, w = rng.standard_normal((2, 5, 4, 3)), rng.standard_normal((3, 2, 3, 4))
+    y, cache = conv2d(x, w, stride=stride, padding=1)
+    dx, dw, _ = conv2d_backward(y, cache)
+    window = np.pad(x, [(0, 0), (1, 0), (1, 0), (0, 0)])[:, :3, :2]
+    np.testing.assert_allclose(y[:, 0, 0], np.einsum("npqc,pqcf->nf", window, w))
+    np.testing.assert_allclose(dw, np.einsum("npqc,nf->pqcf", window, y[:, 0, 0]))
+    np.testing.assert_allclose(dx[:, :2, :1], np.einsum("nf,pqcf->npqc", y[:, 0, 0], w[1:, 1:]))
+    assert y.shape == (2, 1, 1, 4) and not dx[:, 2:].any() and not dx[:, :, 1:].any()
+
+
 def test_v_is_kept_up_to_its_limit_and_where_it_is_wanted(monkeypatch, rng):
     x, w = rng.standard_normal((5, 12, 12, 24)), rng.standard_normal((3, 3, 24, 25))
     assert winograd.tile_size(x, w, stride=1, padding=1) == 3

@@ -21,12 +21,14 @@ class Windows:
         self.xp = array_module(x)
         self.x = x
         self.kh, self.kw = kernel[:2]
-        self.stride, self.padding = stride, padding
+        self.padding = padding
         self.height = (x.shape[1] + 2 * padding - self.kh) // stride + 1
         self.width = (x.shape[2] + 2 * padding - self.kw) // stride + 1
         if self.height < 1 or self.width < 1:
             raise ValueError(f"x of {x.shape[1]}x{x.shape[2]}, padded by {padding}, is smaller "
                              f"than the kernel of {self.kh}x{self.kw}")
+        # Beyond the image one stride is like another, and this one is no overflow in memory.
+        self.stride = min(stride, max(x.shape[1:3]) + 2 * padding)
         self.workspace = workspace
 
     def blocks(self) -> list[slice]:
