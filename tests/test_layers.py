@@ -486,6 +486,19 @@ def test_tiles_are_the_same_in_blocks_and_with_v_made_again(monkeypatch, rng, to
     assert without[0] is None and np.array_equal(without[1], found[1])
 
 
+@pytest.mark.parametrize("images, height, width, padding, m", [
+    (5, 4, 64, 1, 4), (5, 64, 4, 1, 4), (5, 6, 66, 0, 4), (5, 66, 6, 0, 4), (5, 2, 62, 2, 4),   # 80
+    (4, 4, 64, 1, 2), (5, 4, 60, 1, 2), (2, 4, 64, 1, 2), (1, 4, 64, 1, None),
+    (9, 9, 9, 1, 3), (8, 9, 9, 1, None), (5, 6, 24, 1, 3), (5, 24, 6, 1, 3), (5, 10, 16, 1, 2),
+    (100, 7, 7, 1, None), (100, 5, 8, 1, None)])
+def test_tiles_are_the_largest_that_fit_and_are_eighty(images, height, width, padding, m):
+    x, w = np.zeros((images, height, width, 24)), np.zeros((3, 3, 24, 24))
+    assert winograd.tile_size(x, w, stride=1, padding=padding) == m
+    assert winograd.tile_size(x, w, stride=2, padding=padding) is None
+    assert winograd.tile_size(x, w[..., :23], stride=1, padding=padding) is None
+    assert winograd.tile_size(x[..., :23], w[:, :, :23], stride=1, padding=padding) is None
+
+
 @pytest.mark.parametrize("stride", [7, 2**61, 2**70])
 def test_a_stride_beyond_the_image_leaves_one_window(stride, rng):
     x, w = rng.standard_normal((2, 5, 4, 3)), rng.standard_normal((3, 2, 3, 4))

@@ -116,9 +116,12 @@ def tile_size(x: Array, w: Array, stride: int, padding: int) -> int | None:
 
 
 def transform(matrix: Array, values: Array, out: Array) -> Array:
-    """out (a, …) = matrix (a, b) times values (b, …): new values from those of each tile."""
-    array_module(out).matmul(matrix, values.reshape(len(values), -1),
-                             out=out.reshape(len(matrix), -1))
+    """out = matrix (a, b) times values (b, …): new values from those of each tile.
+
+    The first axis of values, or the first two, have b places; those of out have a.
+    """
+    a, b = matrix.shape
+    array_module(out).matmul(matrix, values.reshape(b, -1), out=out.reshape(a, -1))
     return out
 
 
@@ -201,16 +204,15 @@ class Tiled:
             seen = self._overlapping(pad(x[i], self.padding, self.workspace))
             d = self._array("tiles", seen.shape)
             d[...] = seen
-            transform(self.of_input, d.reshape(self.n**2, -1, x.shape[3]), v[:, t])
+            transform(self.of_input, d, v[:, t])
         return v
 
     def _results(self, products: Array, y: Array) -> None:
         """y = Aᵀ⊗Aᵀ·M of some images: writes y (N, H', W', F)."""
         for i, t in self._pieces(len(y)):
             seen = self._side_by_side(y[i])
-            tiles = self._array("tiles", (self.m**2, t.stop - t.start, y.shape[3]))
-            transform(self.of_output, products[:, t], tiles)
-            seen[...] = tiles.reshape(seen.shape)
+            tiles = self._array("tiles", seen.shape)
+            seen[...] = transform(self.of_output, products[:, t], tiles)
 
     def _points_of_output(self, dy: Array) -> Array:
         """dM = A⊗A·dy of some images: (n², t, F), in the workspace."""
@@ -219,7 +221,7 @@ class Tiled:
             seen = self._side_by_side(dy[i])
             tiles = self._array("tiles", seen.shape)
             tiles[...] = seen
-            transform(self.of_output.T, tiles.reshape(self.m**2, -1, dy.shape[3]), dm[:, t])
+            transform(self.of_output.T, tiles, dm[:, t])
         return dm
 
     def _add_back(self, dv: Array, dx: Array) -> None:
@@ -231,8 +233,7 @@ class Tiled:
             padded[:, self.down * m:] = 0
             padded[:, :, self.along * m:] = 0
             seen = self._overlapping(padded)
-            d = self._array("tiles", seen.shape)
-            transform(self.of_input.T, dv[:, t], d.reshape(self.n**2, -1, channels))
+            d = transform(self.of_input.T, dv[:, t], self._array("tiles", seen.shape))
             seen[:m, :m] = d[:m, :m]           # side by side; what is left reaches into the next
             seen[m:, :m] += d[m:, :m]
             seen[:m, m:] += d[:m, m:]
