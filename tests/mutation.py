@@ -45,7 +45,7 @@ HERE = Path(__file__).parent
 LIBRARY = HERE.parent / "minibn"
 SURVIVORS = HERE / "mutation_survivors.txt"
 TARGETS = ("norms", "layers", "losses.py")
-TESTS = ("bad_input", "numerics", "layers", "pieces", "identities", "proof_autograd",
+TESTS = ("bad_input", "numerics", "layers", "blas", "pieces", "identities", "proof_autograd",
          "properties", "proof_models")
 MEMORY = 6 * 2**30                        # bytes that a mutant may ask for
 PATIENCE = 3.0                            # seconds of tests, the quick ones first, for a mutant

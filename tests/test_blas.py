@@ -1,7 +1,10 @@
 """What OpenBLAS is asked directly gives what NumPy gives; where it is missing, NumPy gives it."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from threadpoolctl import ThreadpoolController
 
 from minibn import blas
 from minibn.blas import add_scaled, decay_and_add, multiply_stacks
@@ -34,6 +37,17 @@ def test_the_calls_are_found_where_numpy_brings_them(dtype):
         assert blas._find(name, np.dtype(dtype))
     assert blas._find("gemm_batch", np.dtype(np.float16)) is None
     assert blas._find("no_such_call", np.dtype(dtype)) is None
+
+
+def test_no_other_library_is_asked(monkeypatch):
+    ours = [loaded for loaded in ThreadpoolController().lib_controllers
+            if "numpy" in loaded.filepath]
+    others = [SimpleNamespace(internal_api="mkl", filepath=loaded.filepath) for loaded in ours]
+    others.append(SimpleNamespace(internal_api="openblas", filepath="/opt/scipy.libs/openblas.so"))
+    loaded = SimpleNamespace(lib_controllers=others)
+    monkeypatch.setattr(blas, "ThreadpoolController", lambda: loaded)
+    assert blas._find.__wrapped__("axpy", np.dtype(np.float32)) is None
+    assert blas._routine("axpy", SimpleNamespace(dtype=np.dtype(np.float32))) is None   # on a GPU
 
 
 def lying(rng, shape, how, dtype):
@@ -87,6 +101,10 @@ def test_stacks_share_their_products_out(rng, monkeypatch):
     multiply_stacks(a, b[:1], out)                                             # repeated by NumPy
     multiply_stacks(a.astype(np.float32), b, out)
     assert called == ["gemm_batch"]
+    for how_a, how_b in (("transposed", "transposed"), ("wider", "repeated")):
+        called.clear()
+        multiply_stacks(lying(rng, a.shape, how_a, float), lying(rng, b.shape, how_b, float), out)
+        assert called == ["gemm_batch"]
 
 
 def test_what_does_not_fit_is_refused_as_numpy_refuses_it(rng):

@@ -486,6 +486,17 @@ def test_tiles_are_the_same_in_blocks_and_with_v_made_again(monkeypatch, rng, to
     assert without[0] is None and np.array_equal(without[1], found[1])
 
 
+@pytest.mark.parametrize("height, width, padding, stride",
+                         [(9, 4, 0, 7), (4, 9, 0, 7), (3, 3, 6, 8)])
+def test_strides_nearly_as_long_as_the_image(height, width, padding, stride, rng):
+    x, w = rng.standard_normal((1, height, width, 1)), rng.standard_normal((2, 2, 1, 1))
+    padded = np.pad(x[0, :, :, 0], padding)
+    want = [[(padded[i:i + 2, j:j + 2] * w[..., 0, 0]).sum()
+             for j in range(0, padded.shape[1] - 1, stride)]
+            for i in range(0, padded.shape[0] - 1, stride)]
+    np.testing.assert_allclose(conv2d(x, w, None, stride, padding)[0][0, :, :, 0], want, atol=1e-12)
+
+
 @pytest.mark.parametrize("images, height, width, padding, m", [
     (5, 4, 64, 1, 4), (5, 64, 4, 1, 4), (5, 6, 66, 0, 4), (5, 66, 6, 0, 4), (5, 2, 62, 2, 4),   # 80
     (4, 4, 64, 1, 2), (5, 4, 60, 1, 2), (2, 4, 64, 1, 2), (1, 4, 64, 1, None),
