@@ -1,6 +1,6 @@
 """Would the tests notice?  Break the library in one place at a time and see whether a test fails.
 
-    python tests/mutation.py                        # norms/, layers/ and losses.py
+    python tests/mutation.py                        # norms/, layers/, losses.py and blas.py
     python tests/mutation.py layers/conv.py         # one file
     python tests/mutation.py -k "at_" losses.py     # only the mutants whose description has "at_"
 
@@ -44,7 +44,7 @@ from _pytest.runner import runtestprotocol  # noqa: E402
 HERE = Path(__file__).parent
 LIBRARY = HERE.parent / "minibn"
 SURVIVORS = HERE / "mutation_survivors.txt"
-TARGETS = ("norms", "layers", "losses.py")
+TARGETS = ("norms", "layers", "losses.py", "blas.py")
 TESTS = ("bad_input", "numerics", "layers", "blas", "pieces", "identities", "proof_autograd",
          "properties", "proof_models")
 MEMORY = 6 * 2**30                        # bytes that a mutant may ask for
