@@ -1,5 +1,7 @@
 """How work is cut into pieces and lines, and how memory is laid: neither changes a result."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -69,4 +71,34 @@ def test_long_lines_change_nothing(monkeypatch, rng, name, shape):
     monkeypatch.setattr(standardize, "rows_in_a_line", lambda rows, channels: 1)
     y, cache = forward(x, gamma, beta, *more)
     for got, want in zip(found, [y, *backward(dy, cache)], strict=True):
+        np.testing.assert_allclose(got, want, rtol=0, atol=1e-12 * np.abs(want).max())
+
+
+def cut(length, bounds):
+    """0 … length − 1 in parts that end at the bounds that are within."""
+    edges = [0, *(b for b in bounds if b < length), length]
+    return [slice(*edge) for edge in itertools.pairwise(edges)]
+
+
+@pytest.mark.parametrize("bounds", [(3,), (1, 3), (2, 3, 7)], ids=str)
+@pytest.mark.parametrize("axis", ["sets", "rows"])
+@pytest.mark.parametrize("name", ["batch_norm", "layer_norm", "group_norm"])
+def test_pieces_of_any_size_change_nothing(monkeypatch, rng, name, axis, bounds):
+    """Two pieces and more, larger ones before smaller ones and after them."""
+    x, dy = rng.standard_normal((2, 8, 2, 4, 6)) + 2
+    gamma, beta = rng.standard_normal((2, 6))
+    more = (2,) if name == "group_norm" else ()
+    forward, backward = (getattr(functional, name + end) for end in ("", "_backward"))
+    y, cache = forward(x, gamma, beta, *more)
+    whole = [y, *backward(dy, cache)]
+
+    def pieces(shape, xp):
+        sets, rows, _ = shape
+        if axis == "sets":
+            return [(s, slice(0, rows)) for s in cut(sets, bounds)]
+        return [(slice(s, s + 1), r) for s in range(sets) for r in cut(rows, bounds)]
+
+    monkeypatch.setattr(standardize, "pieces", pieces)
+    y, cache = forward(x, gamma, beta, *more)
+    for got, want in zip([y, *backward(dy, cache)], whole, strict=True):
         np.testing.assert_allclose(got, want, rtol=0, atol=1e-12 * np.abs(want).max())
