@@ -24,8 +24,9 @@ from threadpoolctl import ThreadpoolController
 
 from minibn.backend import Array, array_module
 
-REALS: dict[np.dtype, Any] = {np.dtype(np.float32): ctypes.c_float,
-                              np.dtype(np.float64): ctypes.c_double}
+# BLAS's letter for a dtype, and C's type.
+KINDS: dict[np.dtype, tuple[str, Any]] = {np.dtype(np.float32): ("s", ctypes.c_float),
+                                          np.dtype(np.float64): ("d", ctypes.c_double)}
 Integer = ctypes.c_int64
 ROW_MAJOR, AS_IT_LIES, TRANSPOSED = 101, 111, 112                      # of cblas.h
 # OpenBLAS's gemm_batch may crash on products of up to 100³ multiplications (its pull request 5980
@@ -45,7 +46,7 @@ def multiply_stacks(a: Array, b: Array, out: Array) -> Array:
     of_a, of_b, of_out = _layout(a), _layout(b), _layout(out)
     if not (of_a and of_b and of_out) or of_out.order == TRANSPOSED:
         return np.matmul(a, b, out=out)
-    real = REALS[out.dtype]
+    _, real = KINDS[out.dtype]
 
     # The stack is one group of products alike, so each list of what a group shares has one entry.
     def shared(kind: Any, value: float) -> Any:
@@ -64,7 +65,7 @@ def decay_and_add(y: Array, decay: float, x: Array) -> None:
     """y ← decay·y + x in place, for arrays of one shape and dtype."""
     axpby = _routine("axpby", y)
     if axpby and _long_vectors(y, x):
-        real, size, step = REALS[y.dtype], Integer(y.size), Integer(1)
+        (_, real), size, step = KINDS[y.dtype], Integer(y.size), Integer(1)
         axpby(size, real(1), _address(x), step, real(decay), _address(y), step)
     else:
         y *= decay
@@ -75,7 +76,7 @@ def add_scaled(y: Array, factor: float, x: Array) -> None:
     """y ← y + factor·x in place, for arrays of one shape and dtype."""
     axpy = _routine("axpy", y)
     if axpy and _long_vectors(y, x):
-        real, size, step = REALS[y.dtype], Integer(y.size), Integer(1)
+        (_, real), size, step = KINDS[y.dtype], Integer(y.size), Integer(1)
         axpy(size, real(factor), _address(x), step, _address(y), step)
     else:
         y += factor * x
@@ -123,7 +124,7 @@ def _routine(name: str, y: Array) -> Callable | None:
 @lru_cache
 def _find(name: str, dtype: np.dtype) -> Callable | None:
     """The same in the library that came with NumPy."""
-    letter = {np.dtype(np.float32): "s", np.dtype(np.float64): "d"}.get(dtype)
+    letter, _ = KINDS.get(dtype, ("", None))
     for loaded in ThreadpoolController().lib_controllers:
         if letter and loaded.internal_api == "openblas" and "numpy" in loaded.filepath:
             library = ctypes.CDLL(loaded.filepath)

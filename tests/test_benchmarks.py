@@ -109,6 +109,14 @@ def test_peers_command():
     assert "| autograd" in out and "times minibn's" in out
 
 
+def test_openblas_command():
+    out = subprocess.run([sys.executable, str(BENCHMARKS / "openblas.py")], check=True,
+                         capture_output=True, text=True).stdout
+    rows = [line.split("|")[1:-1] for line in out.splitlines() if "products" in line]
+    assert len(rows) == 4 and all(float(ms) > 0 for row in rows for ms in row[1:])
+    assert "| optimiser" in out
+
+
 def test_device_gpu_without_one_is_one_line():
     try:
         device_module("gpu")

@@ -101,7 +101,8 @@ def transforms_on(xp: ModuleType, m: int, dtype: np.dtype) -> Transforms:
 def tile_size(x: Array, w: Array, stride: int, padding: int) -> int | None:
     """The side m of the tiles with which conv2d(x, w, …) is quicker than directly, or None.
 
-    Tiles are for 3×3 kernels at stride 1, where they cover the result without a rest.
+    Tiles are for 3×3 kernels at stride 1: the largest that cover the result without a rest and
+    are still so many that their products are worth while.
     """
     kh, kw, channels, filters = w.shape
     if kh != TAPS or kw != TAPS or stride != 1 or min(channels, filters) < LEAST_CHANNELS:
