@@ -37,6 +37,8 @@ def test_the_calls_are_found_where_numpy_brings_them(dtype):
         assert blas._find(name, np.dtype(dtype))
     assert blas._find("gemm_batch", np.dtype(np.float16)) is None
     assert blas._find("no_such_call", np.dtype(dtype)) is None
+    on_a_gpu = SimpleNamespace(dtype=np.dtype(dtype))
+    assert blas._routine("axpy", on_a_gpu) is None
 
 
 def test_no_other_library_is_asked(monkeypatch):
@@ -47,7 +49,6 @@ def test_no_other_library_is_asked(monkeypatch):
     loaded = SimpleNamespace(lib_controllers=others)
     monkeypatch.setattr(blas, "ThreadpoolController", lambda: loaded)
     assert blas._find.__wrapped__("axpy", np.dtype(np.float32)) is None
-    assert blas._routine("axpy", SimpleNamespace(dtype=np.dtype(np.float32))) is None   # on a GPU
 
 
 def lying(rng, shape, how, dtype):
