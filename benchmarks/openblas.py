@@ -22,9 +22,10 @@ from tables import machine_text, table  # noqa: E402
 
 from minibn import blas  # noqa: E402
 from minibn.backend import empty  # noqa: E402
+from minibn.models import all_cnn  # noqa: E402
 
 STACKS = [(36, 180, 96, 96), (36, 96, 180, 96), (25, 80, 192, 192), (36, 90, 192, 192)]
-WEIGHTS = 1_370_000
+WEIGHTS = sum(p.size for p in all_cnn().params.values())
 
 
 def milliseconds(act, calls: int = 200) -> float:

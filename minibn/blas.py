@@ -5,7 +5,7 @@ stack of small products (`layers/winograd.py`) each is over before its threads h
 and NumPy adds up arrays on one thread, one operation at a time.  OpenBLAS can also
 
     gemm_batch     give every thread whole products of a stack
-    axpby, axpy    y ← β·y + x and y ← y + α·x in one pass; axpy on all threads
+    axpy           y ← y + α·x in one pass, on all threads
 
 They are called here through ctypes, in the very library that NumPy has loaded: a second pool of
 threads would be in the way of the first.  Where it offers no such calls (an older OpenBLAS, another
@@ -63,10 +63,10 @@ def multiply_stacks(a: Array, b: Array, out: Array) -> Array:
 
 def decay_and_add(y: Array, decay: float, x: Array) -> None:
     """y ← decay·y + x in place, for arrays of one shape and dtype."""
-    axpby = _routine("axpby", y)
-    if axpby and _long_vectors(y, x):
-        (_, real), size, step = KINDS[y.dtype], Integer(y.size), Integer(1)
-        axpby(size, real(1), _address(x), step, real(decay), _address(y), step)
+    axpy = _routine("axpy", y)
+    if axpy and _long_vectors(y, x):
+        add_scaled(y, decay - 1, y)            # y + (decay − 1)·y: a pass on all threads as well
+        add_scaled(y, 1, x)
     else:
         y *= decay
         y += x

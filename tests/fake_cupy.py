@@ -288,6 +288,10 @@ def clip(a, a_min, a_max, out=None):
     return _apply(numpy.clip, ndarray(_array(a)), a_min, a_max, out=out)
 
 
+def einsum(subscripts, *operands):
+    return ndarray(numpy.einsum(subscripts, *[_array(a) for a in operands]))
+
+
 def matmul(x1, x2, /, out=None):
     x1, x2 = _array(x1), _array(x2)
     if out is not None:

@@ -33,7 +33,7 @@ def test_the_calls_are_found_where_numpy_brings_them(dtype):
     version = openblas_of_numpy()
     if version < (0, 3, 29):
         pytest.skip("NumPy came with another BLAS, or with one before gemm_batch")
-    for name in ("gemm_batch", "axpy", "axpby"):
+    for name in ("gemm_batch", "axpy"):
         assert blas._find(name, np.dtype(dtype))
     assert blas._find("gemm_batch", np.dtype(np.float16)) is None
     assert blas._find("no_such_call", np.dtype(dtype)) is None
@@ -149,7 +149,7 @@ def test_sums_are_given_to_openblas_where_they_are_long(rng, monkeypatch):
     y, x = np.ones(blas.MANY), np.ones(blas.MANY)
     decay_and_add(y, 0.5, x)
     add_scaled(y, 0.5, x)
-    assert called == ["axpby", "axpy"] and (y == 1).all()
+    assert called == ["axpy"] * 3 and (y == 1).all()
     decay_and_add(y[1:], 0.5, x[1:])
     add_scaled(y[1:], 0.5, x[1:])
-    assert called == ["axpby", "axpy"] and (y[1:] == 2).all()
+    assert called == ["axpy"] * 3 and (y[1:] == 2).all()

@@ -20,7 +20,6 @@ from minibn.backend import array_module, device_module, synchronize, to_device, 
 from minibn.checkpoint import load_model, read_checkpoint
 from minibn.data import make_synthetic
 from minibn.evaluation import predict, test_accuracy, test_modes
-from minibn.gradcheck import relative_error
 from minibn.layer import Layer
 from minibn.models import MODELS
 from minibn.norms import NORMS
@@ -91,15 +90,19 @@ def moved(value, xp):
     return xp.asarray(value) if isinstance(value, np.ndarray) else value
 
 
-def assert_close(found, expected, xp, dtype="float64"):
-    """`found` lies on the device of `xp` and is `expected` there, in the same dtype."""
+def assert_close(found, expected, xp, dtype="float64", least=0.0):
+    """`found` lies on the device of `xp` and is `expected` there, in the same dtype.
+
+    least: what a rounding error is measured with where the expected values are smaller.
+    """
     if expected is None:
         assert found is None
         return
     assert isinstance(found, xp.ndarray)
     expected, found = np.asarray(expected), to_host(found)
     assert found.dtype == expected.dtype and found.shape == expected.shape
-    assert relative_error(found, expected) < ROUNDING[dtype]
+    size = max(least, np.abs(expected).max(initial=0))
+    assert np.abs(found - expected).max(initial=0) <= ROUNDING[dtype] * size
 
 
 def as_tuple(gradients):
@@ -165,7 +168,7 @@ def test_the_stand_in_is_stricter_than_cupy(mix):
 
 def test_the_stand_in_has_no_other_names():
     x = fake_cupy.zeros(2)
-    for owner, name in [(fake_cupy, "einsum"), (fake_cupy, "errstate"), (fake_cupy, "random"),
+    for owner, name in [(fake_cupy, "tensordot"), (fake_cupy, "errstate"), (fake_cupy, "random"),
                         (fake_cupy.lib.stride_tricks, "sliding_window_view"),
                         (x, "__array_namespace__"), (x, "tolist"), (x, "std")]:
         assert not hasattr(owner, name)
@@ -185,8 +188,9 @@ def test_functions_give_numpys_numbers(case, dtype, gpu, rng):
     y_there, cache = case.forward(*there, *(moved(value, gpu) for value in case.constants))
     found = as_tuple(case.backward(moved(dy, gpu), cache))
     assert_close(y_there, y, gpu, dtype)
+    least = np.abs(dy).max(initial=0)          # BN's gradient all but cancels in a batch of two
     for gradient, wanted in zip(found, expected, strict=True):
-        assert_close(gradient, wanted, gpu, dtype)
+        assert_close(gradient, wanted, gpu, dtype, least)
 
 
 ARGUMENTS = {  # the arrays that each function takes, in order

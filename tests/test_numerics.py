@@ -62,6 +62,30 @@ def test_normalisation_far_from_zero(name, shape, rng):
         assert relative_error(found, exact) < 3e-6
 
 
+@pytest.mark.parametrize("mean", [0, 1, -2.5, 3.9, 4.1, 30])
+@pytest.mark.parametrize("shape", [(5, 24, 24, 8), (700, 8), (1, 6, 6, 8)], ids=str)
+def test_means_of_a_few_deviations(shape, mean, rng):
+    """Up to 4σ the mean is left to the sums: their rounding grows by 4² + 1 at most."""
+    x = (rng.normal(size=shape) + mean * (1 - 0.1 * rng.random(8))).astype(np.float32)
+    exact = x.reshape(-1, 8).astype(np.float64)
+    found_mean, var = moments(x, sets=1, groups=8)
+    assert np.abs(found_mean[0] - exact.mean(0)).max() < 2e-6
+    assert relative_error(var[0], exact.var(0)) < 4e-6
+    gamma, beta = rng.normal(1, 0.5, 8).astype("f4"), rng.normal(size=8).astype("f4")
+    for found, wanted in both("batch_norm", x, gamma, beta):
+        assert relative_error(found, wanted) < 3e-6
+
+
+@pytest.mark.parametrize("mean, std", [(1e20, 1e16), (0.0, 1e16), (1e25, 1e18)])
+def test_squares_beyond_float32(mean, std, rng):
+    """x² overflows in float32 where (x − a)² does not."""
+    x = (mean + std * rng.normal(size=(40, 3))).astype(np.float32)
+    found_mean, var = moments(x, sets=1, groups=3)
+    exact = x.astype(np.float64)
+    assert np.abs(found_mean[0] - exact.mean(0)).max() < 1e-5 * std
+    assert relative_error(var[0], exact.var(0)) < 1e-5
+
+
 def test_the_moments_of_a_whole_layer(rng):
     """(128, 24, 24, 96): a plain float32 mean is off by several σ here, its variance tenfold."""
     x = rng.standard_normal((128, 24, 24, 96), np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minibn.backend import Array, array_module, parts
+from minibn.backend import Array, array_module, parts, strided
 from minibn.workspace import Workspace
 
 # Floats in a block of windows (3 MB): it should still be in the cache when the product reads it.
@@ -46,7 +46,7 @@ class Windows:
         # moves them as one run.
         image, row, column, item = padded.strides
         run = self.kw * x.shape[3]
-        seen = self.xp.lib.stride_tricks.as_strided(
+        seen = strided(
             padded, (len(x), self.height, self.width, self.kh, run),
             (image, self.stride * row, self.stride * column, row, item))
         windows = self.workspace.array("windows", seen.shape, x.dtype, self.xp)

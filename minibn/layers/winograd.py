@@ -47,7 +47,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minibn.backend import Array, array_module, empty, parts
+from minibn.backend import Array, array_module, empty, parts, strided
 from minibn.blas import multiply_stacks
 from minibn.layers.windows import pad
 from minibn.workspace import Workspace
@@ -244,7 +244,7 @@ class Tiled:
     def _overlapping(self, padded: Array) -> Array:
         """The n×n tiles of padded images, m apart: a view (n, n, images, down, along, C)."""
         image, row, column, item = padded.strides
-        return self.xp.lib.stride_tricks.as_strided(
+        return strided(
             padded, (self.n, self.n, len(padded), self.down, self.along, padded.shape[3]),
             (row, column, image, self.m * row, self.m * column, item))
 

@@ -90,7 +90,7 @@ class BatchNorm(Normalizer):
         sqrt = array_module(x).sqrt
         if not training:
             sigma = sqrt(moving_var + self.eps)
-            return affine(x, moving_mean[None], (gamma / sigma)[None], beta)
+            return affine(x, moving_mean[None], sigma[None], gamma, beta)
 
         mean, var = moments(x, sets=1, groups=self.channels)           # (1, C), (1, C)
         m = x.size // self.channels

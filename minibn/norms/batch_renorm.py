@@ -189,7 +189,7 @@ class BatchRenorm(Renormalizer):
         gamma, beta = self.check_input(x)
         mu, std = self.state["moving_mean"], self.state["moving_std"]
         if not training and self.test_mode == "moving":
-            return affine(x, mu[None], (gamma / std)[None], beta)
+            return affine(x, mu[None], std[None], gamma, beta)
 
         mean, var = moments(x, sets=1, groups=self.channels)           # μ_B, (1, C)
         sigma = array_module(x).sqrt(var + self.eps)                   # σ_B, (1, C)

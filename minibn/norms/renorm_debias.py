@@ -70,7 +70,7 @@ class RenormDebias(Renormalizer):
         gamma, beta = self.check_input(x)
         if not training and self.test_mode == "moving":
             mu, std = self.averages()
-            return affine(x, mu[None], (gamma / std)[None], beta)
+            return affine(x, mu[None], std[None], gamma, beta)
 
         sqrt = array_module(x).sqrt
         mean, var = moments(x, sets=1, groups=self.channels)           # μ_B, (1, C)
