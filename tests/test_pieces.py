@@ -59,6 +59,52 @@ def test_lines_are_long_and_many_or_single_rows(rows, channels):
     assert k == 1 or not smaller                           # the shortest line that is long enough
 
 
+def test_lines_as_few_as_worth_while():
+    assert standardize.MANY == 8
+    assert standardize.rows_in_a_line(8 * 48, 96) == 48    # eight lines of 4,608 values
+    assert standardize.rows_in_a_line(7 * 8, 550) == 1     # seven would be too few
+
+
+@pytest.mark.parametrize("shape", [(1, 700, 8), (1, 10**6, 3), (1, 40, 6000), (9, 30, 5000),
+                                   (3000, 40, 8), (2, 300, 10**4)], ids=str)
+def test_few_lines_are_added_up_in_float32(shape):
+    cut = standardize._pieces_to_sum(np.broadcast_to(np.float32(0), shape))
+    sizes = [(s.stop - s.start, r.stop - r.start) for s, r in cut]
+    assert sum(sets * rows for sets, rows in sizes) == shape[0] * shape[1]
+    assert max(rows for _, rows in sizes) <= standardize.LINES
+    piece = standardize.SUMMED
+    assert max(sets * rows * shape[2] for sets, rows in sizes) <= piece + shape[1] * shape[2]
+    whole = shape[1] <= standardize.LINES and np.prod(shape) <= piece
+    assert len(cut) == 1 or not (whole and shape[0] == 1)      # not more than needed
+
+
+@pytest.mark.parametrize("sigma", [1e-3, 1.0, 50.0])
+@pytest.mark.parametrize("mean, centred", [(0, False), (-3.9, False), (3.9, False), (4.1, True),
+                                           (-30, True)])
+def test_means_above_four_deviations_are_subtracted_first(monkeypatch, sigma, mean, centred):
+    """One channel decides for all: here the second of three."""
+    around = []
+    first_rows = standardize._mean_of_first_rows
+    monkeypatch.setattr(standardize, "_mean_of_first_rows",
+                        lambda *a: around.append(a) or first_rows(*a))
+    signs = np.tile([[-1.0], [1.0]], (50, 1))                  # of deviation 1
+    x = sigma * (signs + [0, mean, 1])
+    found, var = standardize.moments(x, sets=1, groups=3)
+    assert bool(around) == centred
+    np.testing.assert_allclose(found, sigma * np.array([[0, mean, 1]]), atol=1e-12 * sigma)
+    np.testing.assert_allclose(np.sqrt(var), [[sigma] * 3], rtol=1e-10)
+    first, rest = standardize._in_two_steps(found, np.sqrt(var), np.dtype(np.float32), 1)
+    assert (first is not None) == centred
+    np.testing.assert_array_equal(rest + (first[:, 0] if centred else 0), found)
+
+
+def test_zeros_need_not_be_centred(monkeypatch):
+    monkeypatch.delattr(standardize, "_mean_of_first_rows")    # not called
+    mean, var = standardize.moments(np.zeros((6, 2)), sets=1, groups=2)
+    assert (mean == 0).all() and (var == 0).all()
+    assert standardize._in_two_steps(mean, np.sqrt(var), np.dtype(np.float32), 1)[0] is None
+
+
 @pytest.mark.parametrize("shape", [(3, 192, 192, 4), (2, 8, 8, 2100)], ids=str)
 @pytest.mark.parametrize("name", ["batch_norm", "layer_norm", "group_norm"])
 @pytest.mark.parametrize("mean", MEANS)
