@@ -111,7 +111,8 @@ def test_nbgrader_marks(path):
 
 @every_solution
 def test_wrong_answers_are_refused(path, monkeypatch, capsys):
-    """Right answers pass, and each wrong one of tests/wrong_answers/ is told what is wrong."""
+    """Right answers pass, however they are written, and each wrong one of tests/wrong_answers/ is
+    told what is wrong."""
     pytest.importorskip("autograd")
     matplotlib.use("Agg")
     monkeypatch.setenv("MINIBN_NOTEBOOK_STATIC", "1")
@@ -120,11 +121,12 @@ def test_wrong_answers_are_refused(path, monkeypatch, capsys):
     monkeypatch.setattr(course, "FULL", False)
     monkeypatch.setattr(course, "STATIC", True)
     monkeypatch.setattr(sys, "path", sys.path.copy())
-    wrong = runpy.run_path(str(ROOT / "tests" / "wrong_answers" / f"{path.stem}.py"))["WRONG"]
+    answers = runpy.run_path(str(ROOT / "tests" / "wrong_answers" / f"{path.stem}.py"))
+    wrong, also_right = answers["WRONG"], answers.get("ALSO_RIGHT", {})
     cells = code_cells(path)
     exercises = [marks(cell)["grade_id"] for cell in cells if marks(cell).get("solution")]
-    assert sorted(wrong) == sorted(exercises)
-    assert all(len(answers) >= 2 for answers in wrong.values())
+    assert sorted(wrong) == sorted(exercises) and set(also_right) <= set(exercises)
+    assert all(len(tries) >= 2 for tries in wrong.values())
 
     names = {"__name__": "notebook"}
     for cell, following in zip(cells, cells[1:] + [None], strict=True):
@@ -135,6 +137,11 @@ def test_wrong_answers_are_refused(path, monkeypatch, capsys):
             with pytest.raises(course.Wrong) as refusal:
                 run(source(following), attempt)
             assert hint in str(refusal.value), f"{old!r} -> {new!r}"
+        for old, new in also_right.get(marks(cell).get("grade_id"), ()):
+            attempt = dict(names)
+            run(replace_in_solution(source(cell), old, new), attempt)
+            run(source(following), attempt)            # raises nothing
+            assert "right." in capsys.readouterr().out
         run(source(cell), names)
         if marks(cell).get("grade"):
             assert "right." in capsys.readouterr().out

@@ -25,7 +25,7 @@ scale = γ·r and shift = γ·d + β gives
 
 Departures from the paper and from Ioffe (2017), each an option:
     clip    eqs. 7–8 have none; here r ∈ [1/r_max, r_max] and d ∈ [−d_max, d_max], the bounds of
-            Algorithm 1, so that BRN and renorm_debias differ in one thing.  None switches it off.
+            Algorithm 1, so that in training BRN and renorm_debias differ in one thing.  None: no clip.
     ramp    Ioffe begins with plain BN (r = 1, d = 0) and widens the clip step by step.
     order   the paper updates μ and σ before it uses them, Ioffe after (update_first=False).
 

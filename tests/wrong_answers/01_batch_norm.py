@@ -22,6 +22,7 @@ WRONG = {
         ("np.sqrt(x.var(0) + eps)", "x.var(0)", "the paper's sentence"),
         ("np.sqrt(x.var(0) + eps)", "x.std(0)", "has ε in it"),
         ("np.sqrt(x.var(0) + eps)", "x.var(0) + eps", "with ε or without"),
+        ("x.var(0)", "x.var(0, ddof=1)", "not by m − 1"),
         ("np.sqrt(x.var(0) + eps), x.mean(0)", "x.mean(0), np.sqrt(x.var(0) + eps)", "γ comes first"),
         ("x.mean(0)", "-x.mean(0)", "sign"),
     ],
@@ -54,6 +55,9 @@ WRONG = {
         ("g.mean(0) -", "g.sum(0) -", "1/m is missing in the way through μ_B"),
         ("xbar).mean(0)", "xbar).sum(0)", "1/m is missing in the way through σ_B"),
         ("xbar * (g * xbar)", "(g * xbar)", "factor x̄"),
+        ("g.mean(0) - xbar", "dy.mean(0) - xbar", "missing in the first mean"),
+        ("xbar * (g * xbar)", "xbar * (dy * xbar)", "missing in the second mean"),
+        ("g.mean(0) - xbar * (g * xbar)", "dy.mean(0) - xbar * (dy * xbar)", "missing in both means"),
         (" / sigma_B", "", "divide by σ_B"),
         (" / sigma_B", " / sigma_B ** 2", "not by its square"),
         ("gamma * dy", "dy", "γ is missing"),
@@ -82,4 +86,9 @@ WRONG = {
         ("1, 1 / 5", "1, 5", "other way round"),
         ("1, 1 / 5", "1, 1", "although y does not"),
     ],
+}
+
+# Other right answers: (what to replace in the solution, by what).
+ALSO_RIGHT = {
+    "dx": [("g.mean(0)", "g.sum(0) / len(g)"), ("gamma * dy", "np.multiply(dy, gamma)")],
 }

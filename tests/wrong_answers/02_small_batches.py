@@ -27,6 +27,7 @@ WRONG = {
         ("sigma_B.mean(),", "draws.std(),", "one batch of everything"),
         (" / math.sqrt(len(draws))", "", "single σ_B"),
         ("math.sqrt(len(draws))", "math.sqrt(draws.size)", "do not count"),
+        ("sigma_B.std() /", "draws.std() /", "what scatters is σ_B"),
         ("math.sqrt(len(draws))", "len(draws)", "the root of the number"),
     ],
     "worth": [

@@ -78,6 +78,7 @@ WRONG = {
         ("dy.sum(0)\n", "dy.mean(0)\n", "not a mean"),
         ("dy.sum(0)\n", "g.sum(0)\n", "added last"),
         ("dy.sum(0)\n", "(gamma * dy).sum(0)\n", "γ has no part"),
+        ("dy.sum(0)\n", "(r * dy).sum(0)\n", "r has no part"),
         ("return dx, (dy * (xbar * r + d)).sum(0), dy.sum(0)",
          "return dx, dy.sum(0), (dy * (xbar * r + d)).sum(0)", "the order is"),
         ("((x - mu_B) ** 2).mean(0)", "x.var(0, ddof=1)", "m − 1"),
@@ -155,4 +156,9 @@ WRONG = {
         (", summary(with_clip - without)", ", ((with_clip - without).mean(), np.sqrt(sum("
          "a.var(ddof=1) for a in (with_clip, without)) / 5))", "between the two effects"),
     ],
+}
+
+# Other right answers: (what to replace in the solution, by what).
+ALSO_RIGHT = {
+    "step": [("t = t + 1", "t += 1"), ("/ (1 - alpha**t)", "/ -np.expm1(t * np.log(alpha))")],
 }

@@ -14,7 +14,7 @@ WRONG = {
         ("p - lr * v", "p + lr * v", "downhill"),
         ("p - lr * v", "p - lr * g", "without momentum"),
         ("v = momentum * v + g", "v *= momentum; v += g", "in place"),
-        ("return p - lr * v, v", "return p - lr * v", "two arrays"),
+        ("return p - lr * v, v", "return p - lr * v", "2 things"),
         ("return p - lr * v, v", "return v, p - lr * v", "the order is p, v"),
     ],
     "limit": [
@@ -97,4 +97,10 @@ WRONG = {
         ("rng.binomial", "np.random.default_rng(0).binomial", "of your own"),
         ("(trials, R)", "(5000, R)", "`trials` is an argument"),
     ],
+}
+
+# Other right answers: (what to replace in the solution, by what).
+ALSO_RIGHT = {
+    "momentum": [("return p - lr * v, v", "return [p - lr * v, v]")],
+    "schedule": [("lr / 10 ** (epoch // every)", "lr * 0.1 ** (epoch // every)")],
 }

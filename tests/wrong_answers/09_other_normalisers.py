@@ -94,3 +94,8 @@ WRONG = {
         ("return {", "{", "dictionary"),
     ],
 }
+
+# Other right answers: (what to replace in the solution, by what).
+ALSO_RIGHT = {
+    "axes": [("(0, 1, 2)", "(-4, -3, -2)"), ("(1, 2, 4)", "(4, 2, 1)")],
+}

@@ -37,6 +37,7 @@ WRONG = {
     ],
     "bytes": [
         ("batches * batch_size *", "images *", "dropped"),
+        ("images // batch_size", "-(-images // batch_size)", "not filled up"),
         (" * 4 + 8", " + 8", "4 bytes"),
         (" * 4 + 8", " * 4", "labels"),
         (" * 4 + 8", " * 8 + 8", "not float64"),
