@@ -1,6 +1,6 @@
 """minibn: the executable paper on small-batch normalisation."""
 
-from minibn import functional
+from minibn import data, functional, optim
 from minibn.layers.activations import ELU, ReLU
 from minibn.layers.conv import Conv2d
 from minibn.layers.dropout import Dropout
@@ -20,5 +20,5 @@ __version__ = "0.1.0"
 __all__ = [
     "AvgPool2d", "BatchNorm", "BatchRenorm", "Conv2d", "Dropout", "ELU", "GlobalAvgPool",
     "GroupNorm", "LayerNorm", "Linear", "MaxPool2d", "ReLU", "RenormDebias", "Sequential",
-    "WeightNorm", "all_cnn", "functional", "nin",
+    "WeightNorm", "all_cnn", "data", "functional", "nin", "optim",
 ]

@@ -16,15 +16,14 @@ the old or the new file is there, whole.
 from __future__ import annotations
 
 import json
-import os
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from minibn.backend import to_device, to_host
+from minibn.files import check_regular, explain, write_atomically
 from minibn.history import History
 from minibn.layers.sequential import Sequential
 from minibn.recipe import Recipe
@@ -79,14 +78,15 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     Raises OSError (FileNotFoundError, …) where the file cannot be opened, ValueError where it is
     not a checkpoint of this format.
     """
+    check_regular(path)
     with open(path, "rb") as file:
         try:
             return _read(file)
         except _OtherFormat as error:
             raise ValueError(f"{path} has {error}") from None
         except Exception as error:     # a damaged archive raises errors of a dozen classes
-            raise ValueError(f"{path} is not a minibn checkpoint, or is damaged ({error})"
-                             ) from error
+            raise ValueError(f"{path} is not a minibn checkpoint, or is damaged "
+                             f"({explain(error)})") from error
 
 
 class _OtherFormat(ValueError):
@@ -141,8 +141,11 @@ def load_checkpoint(path: str | Path, run: Run) -> None:
                          "statistics differ")
     if set(checkpoint.history.test_accuracy) != set(run.history.test_accuracy):
         raise ValueError(f"{path} has other test modes than {run.recipe.norm}")
-    for group, values in _groups(run).items():
-        restore(values, group, checkpoint.arrays, path, run.device)
+    groups = _groups(run)
+    for group, values in groups.items():                   # all are right before one is changed
+        check_arrays(values, group, checkpoint.arrays, path)
+    for group, values in groups.items():
+        restore(values, group, checkpoint.arrays, run.device)
     run.rng.bit_generator.state = checkpoint.header["generator"]
     run.history = checkpoint.history
 
@@ -152,44 +155,38 @@ def load_model(path: str | Path, device: str = "cpu") -> tuple[Sequential, Check
     checkpoint = read_checkpoint(path)
     model = checkpoint.recipe.model(classes=len(checkpoint.header["classes"]))
     model.to(device)
-    restore(model.params, "params", checkpoint.arrays, path, device)
-    restore(model.state, "state", checkpoint.arrays, path, device)
+    for group, values in (("params", model.params), ("state", model.state)):
+        check_arrays(values, group, checkpoint.arrays, path)
+        restore(values, group, checkpoint.arrays, device)
     return model, checkpoint
 
 
-def restore(values: dict[str, Any], group: str, arrays: dict[str, np.ndarray],
-            path: str | Path, device: str) -> None:
-    """Overwrite `values` (arrays in place, counters by assignment) with those of a checkpoint."""
+def check_arrays(values: dict[str, Any], group: str, arrays: dict[str, np.ndarray],
+                 path: str | Path) -> None:
+    """A checkpoint has an array for each of `values`, of its shape and dtype, and no other."""
     found = {name.removeprefix(f"{group}/") for name in arrays if name.startswith(f"{group}/")}
     if found != set(values):
         raise ValueError(f"{path} has other {group} than the model: "
                          f"{sorted(found ^ set(values))[0]!r} is only in one of them")
-    for name, value in list(values.items()):
+    for name, value in values.items():
         array = arrays[f"{group}/{name}"]
         if isinstance(value, int):
             if array.shape != () or array.dtype.kind != "i":
                 raise ValueError(f"{path} has {group} {name} as {array.dtype} {array.shape}, the "
                                  "model as an integer")
-            values[name] = int(array)
         elif array.shape != value.shape or array.dtype != value.dtype:
             raise ValueError(f"{path} has {group} {name} as {array.dtype} {array.shape}, the "
                              f"model as {value.dtype} {value.shape}")
+
+
+def restore(values: dict[str, Any], group: str, arrays: dict[str, np.ndarray], device: str) -> None:
+    """Overwrite `values` (arrays in place, counters by assignment) with those of a checkpoint."""
+    for name, value in list(values.items()):
+        array = arrays[f"{group}/{name}"]
+        if isinstance(value, int):
+            values[name] = int(array)
         else:
             value[...] = to_device(array, device)
-
-
-def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Call write(file) on a temporary file beside `path`, flush it to the disk and rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(temporary, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _groups(run: Run) -> dict[str, dict[str, Any]]:

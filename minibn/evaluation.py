@@ -51,8 +51,14 @@ def in_test_mode(model: Sequential, mode: str) -> Iterator[None]:
 
 
 def renormalizers(model: Sequential) -> list[Renormalizer]:
-    """The layers that have a correction r, d: those of BRN and renorm_debias."""
-    return [layer for layer in model.layers.values() if isinstance(layer, Renormalizer)]
+    """The layers that have a correction r, d, those of BRN and renorm_debias, in forward order."""
+    found: list[Renormalizer] = []
+    for layer in model.layers.values():
+        if isinstance(layer, Sequential):
+            found += renormalizers(layer)
+        elif isinstance(layer, Renormalizer):
+            found.append(layer)
+    return found
 
 
 def test_accuracy(model: Sequential, images: np.ndarray, labels: np.ndarray, mean: np.ndarray,

@@ -40,7 +40,7 @@ def relative_error(a: np.ndarray, b: np.ndarray) -> float:
         if array.dtype.kind not in "biufc":
             raise TypeError(f"{name} must hold numbers, not {array.dtype}")
         check_filled(name, array)
-    scale = max(np.abs(a).max(initial=0), np.abs(b).max(initial=0))
+    scale = np.maximum(np.abs(a).max(), np.abs(b).max())       # NaN if there is one, unlike max()
     return 0.0 if scale == 0 else float(np.abs(a - b).max() / scale)
 
 

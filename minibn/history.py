@@ -17,7 +17,8 @@ class History:
     train_loss: mean cross-entropy (nats) and train_accuracy: share right, both over the epoch's
     batches as they were trained on; test_accuracy: share right, for each test mode;
     learning_rate; clipped_train, clipped_test: mean share of channels in which r or d met its
-    bound, in training and in test mode "batch" (BRN and renorm_debias; else empty);
+    bound, in training (at every 20th update and the last) and in test mode "batch" (BRN and
+    renorm_debias; else empty);
     seconds: time of the epoch with its tests.
     """
 

@@ -45,15 +45,17 @@ class SGD:
         """Change every parameter by its gradient.
 
         Raises TooEarly before the first backward, ValueError or TypeError for a gradient of
-        another shape, dtype or device than its parameter.
+        another shape, dtype or device than its parameter; then nothing has changed.
         """
-        grads = self.model.grads
-        for name, p in self.model.params.items():
+        params, grads = self.model.params, self.model.grads
+        for name, p in params.items():
             if name not in grads:
                 raise TooEarly(f"there is no gradient of {name} yet: call backward before step")
+            # The model may have moved to another device since the velocities were made.
+            check_like(f"the velocity of {name}", self.velocity[name], p)
+            check_like(f"the gradient of {name}", grads[name], p)
+        for name, p in params.items():
             v, g = self.velocity[name], grads[name]
-            check_like(f"the velocity of {name}", v, p)                # the model may have moved
-            check_like(f"the gradient of {name}", g, p)
             if self.weight_decay and (self.decay_norms or not name.endswith(NORM_PARAMS)):
                 g = g + self.weight_decay * p
             decay_and_add(v, self.momentum, g)

@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+import numpy as np
+
 from minibn.checks import check_choice, check_dtype, check_flag, check_integer, check_number
 from minibn.layers.sequential import Sequential
 from minibn.models import ACTIVATIONS, MODELS
@@ -13,6 +15,13 @@ from minibn.norms import NORMS, check_norm_options
 from minibn.optim import step_schedule
 
 CROP = 24  # the side of the networks' input (Table 1)
+
+
+def plain(value: Any) -> Any:
+    """A number of NumPy's as Python's own, which JSON can hold; anything else as it is."""
+    if isinstance(value, (tuple, list)):
+        return type(value)(plain(part) for part in value)
+    return value.item() if isinstance(value, np.generic) else value
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,7 @@ class Recipe:
         check_choice("norm", self.norm, tuple(NORMS))
         check_choice("activation", self.activation, tuple(ACTIVATIONS))
         check_norm_options(self.norm, self.norm_options)
+        options = {name: plain(value) for name, value in self.norm_options.items()}
         checked: dict[str, Any] = {name: check_integer(name, getattr(self, name), least=1)
                                    for name in ("width", "batch_size", "accumulate", "epochs")}
         checked["seed"] = check_integer("seed", self.seed, least=0)
@@ -61,6 +71,7 @@ class Recipe:
         if self.lr_every is not None:
             checked["lr_every"] = check_integer("lr_every", self.lr_every, least=1)
         checked["dtype"] = check_dtype(self.dtype).name
+        checked["norm_options"] = options          # a copy: the caller may go on with the dict
         for name in ("final_relu", "decay_norms", "flip"):
             checked[name] = check_flag(name, getattr(self, name))
         for name, value in checked.items():        # plain numbers, whatever NumPy's they were

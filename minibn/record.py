@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,10 @@ import numpy as np
 
 import minibn
 from minibn.backend import device_module
-from minibn.checkpoint import write_atomically
 from minibn.checks import check_integer, check_number
 from minibn.data.dataset import Dataset
 from minibn.evaluation import count_parameters
+from minibn.files import explain, read_regular, write_atomically
 from minibn.history import History
 from minibn.norms import NORMS
 from minibn.recipe import Recipe
@@ -90,20 +90,43 @@ def save_record(path: Path, record: Record) -> None:
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
+def free_path(path: Path, record: Record) -> Path:
+    """`path`, or, where it holds something else than an earlier result of the same settings, the
+    first of path-2, path-3, … that does not.
+
+    The same settings: equal recipes, but for the number of epochs, and equal data.
+    """
+    found, number = path, 1
+    while found.exists() and not _same_settings(found, record):
+        number += 1
+        found = path.with_stem(f"{path.stem}-{number}")
+    return found
+
+
+def _same_settings(path: Path, record: Record) -> bool:
+    def settings(record: Record) -> tuple:
+        return record.data, [replace(run.recipe, epochs=1).as_dict() for run in record.runs]
+
+    try:
+        return settings(read_record(path)) == settings(record)
+    except (OSError, ValueError):
+        return False
+
+
 def read_record(path: str | Path) -> Record:
     """Read a result file.
 
     Raises OSError (FileNotFoundError, …) where it cannot be opened, ValueError where it is not one
     of this format.
     """
-    content = Path(path).read_bytes()
+    content = read_regular(path)
     try:
         values = json.loads(content)
         found = values.pop("format")
         if found == FORMAT:
             return _record(**values)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"{path} is not a result file of minibn ({error})") from error
+        raise ValueError(f"{path} is not a result file of minibn ({explain(error)})") from error
     raise ValueError(f"{path} has result format {found}; this version reads {FORMAT}")
 
 

@@ -112,7 +112,8 @@ class Run:
                              self.recipe.dtype)
 
     def _train_epoch(self, bar: tqdm | None) -> tuple[float, float, float | None]:
-        """Loss, accuracy and clipped share (None: no clip), means over the epoch."""
+        """Loss and accuracy, means over the epoch, and the clipped share (None: no clip), a mean
+        over the updates at which the loss is looked at."""
         k, clips = self.recipe.accumulate, bool(renormalizers(self.model))
         total: Any = 0.0                           # Σ loss over batches, on the device
         right: Any = 0                             # Σ images classified right, on the device

@@ -153,3 +153,11 @@ def test_sums_are_given_to_openblas_where_they_are_long(rng, monkeypatch):
     decay_and_add(y[1:], 0.5, x[1:])
     add_scaled(y[1:], 0.5, x[1:])
     assert called == ["axpy"] * 3 and (y[1:] == 2).all()
+
+
+def test_short_vectors_are_decayed_and_added_by_numpy(rng):
+    """y·decay + x to the last digit, which y + (decay − 1)·y + x is not."""
+    y, x = rng.normal(size=(2, 5000)).astype(np.float32)
+    expected, other = y * np.float32(0.9) + x, y + np.float32(0.9 - 1) * y + x
+    decay_and_add(y, 0.9, x)
+    assert np.array_equal(y, expected) and not np.array_equal(y, other)

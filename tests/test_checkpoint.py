@@ -155,6 +155,18 @@ def test_what_does_not_fit_is_named(trained, tmp_path, change, message):
     refused(rewrite(trained[1], tmp_path / "changed.npz", change), message)
 
 
+def test_what_does_not_fit_changes_nothing(trained, tmp_path):
+    """The last array is wrong, and the first ones are not taken in either."""
+    path = rewrite(trained[1], tmp_path / "changed.npz",
+                   put("state/norm9.moving_std", np.zeros(77)))
+    run = Run(TINY, DATA)
+    before = {name: np.copy(value) for name, value in (run.model.params | run.model.state).items()}
+    refused(path, "state norm9.moving_std", run)
+    for name, value in (run.model.params | run.model.state).items():
+        assert np.array_equal(value, before[name]), name
+    assert not any(v.any() for v in run.optimiser.velocity.values())
+
+
 def test_a_pickled_object_is_never_loaded(trained, tmp_path):
     class Trap:
         def __reduce__(self):

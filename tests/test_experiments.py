@@ -140,9 +140,10 @@ def test_synthetic_subsets_train_on_the_same_images_in_search_and_run():
 
 @pytest.mark.parametrize("values", [
     {"classes": 10, "train": 55}, {"data": "mnist"}, {"held_out": True},
-    {"data": "synthetic"}, {"classes": 10, "train": 10, "test": 0}])
+    {"data": "synthetic"}, {"classes": 10, "train": 10, "test": 0}, {"train": 10},
+    {"train": 10, "test": 5}])
 def test_a_subset_that_cannot_be_is_refused(values):
-    with pytest.raises(ValueError, match="must|need"):
+    with pytest.raises(ValueError, match="must|need|give classes"):
         Subset(**values)
 
 

@@ -12,6 +12,7 @@ from minibn.experiments.cells import BN_5, BN_10, DEBIAS_5
 from minibn.experiments.claims import (
     FAILS,
     HOLDS,
+    NOT_RUN,
     OPEN,
     decide,
     decide_equal,
@@ -24,6 +25,7 @@ from minibn.experiments.report import report
 from minibn.experiments.results import Results, write_result
 from minibn.experiments.statistics import Difference, Estimate
 from minibn.experiments.wording import shown
+from minibn.history import History
 
 
 def verdicts(results):
@@ -85,8 +87,11 @@ def test_the_rule(low, high, verdict, equal):
     assert decide(few) == decide_equal(few, 0.01) == decide(None) == OPEN
 
 
-def test_without_results_nothing_can_be_told():
-    assert set(verdicts(Results([])).values()) == {OPEN}
+def test_what_was_not_run_is_not_judged():
+    assert set(verdicts(Results([])).values()) == {NOT_RUN}
+    some = verdicts(pretend_results(names=("table4",), search=False))
+    assert some["nin_speed"] == some["batch_1"] == NOT_RUN
+    assert NOT_RUN not in (some["speed"], some["final"])
     assert threshold(Results([]), SCALED, "all_cnn") == 1
 
 
@@ -111,6 +116,27 @@ def test_runs_in_trouble_are_counted_at_chance_and_named():
     text = report(found, SCALED)
     assert "all_cnn-bn-b5 (diverged × 1)" in text and "all_cnn-bn-b5 (stuck × 1)" in text
     judge(found, SCALED)
+
+
+@pytest.mark.parametrize("key", [BN_5.key, DEBIAS_5.key])
+def test_a_run_that_diverged_in_its_first_epoch(key):
+    """It has no activations and no clipped share: they are judged and reported of the others."""
+    results = pretend_results(search=False)
+    lost = replace(results.of(key)[0], status="diverged", right="",
+                   history=History(test_accuracy={"moving": []}), looks=[])
+    found = Results([r for r in results if r.unit.name != lost.unit.name] + [lost])
+    activations = next(one for one in judge(found, SCALED) if one.key == "activations")
+    pairs = len(found.pairs(BN_5.key, DEBIAS_5.key))
+    assert [part.difference.estimate.n for part in activations.parts] == [pairs - 1, pairs - 1]
+    assert "nan" not in report(found, SCALED).replace("Provenance", "")
+
+
+def test_a_look_that_met_infinity_is_left_out():
+    results = pretend_results(search=False)
+    results.of(BN_5.key)[0].looks[-1]["mean"] = {"relu5": [None] * 5}
+    activations = next(one for one in judge(results, SCALED) if one.key == "activations")
+    mean, variance = (part.difference.estimate.n for part in activations.parts)
+    assert mean == variance - 1 == len(results.pairs(BN_5.key, DEBIAS_5.key)) - 1
 
 
 def test_crossings_lie_between_the_tests():

@@ -1,10 +1,14 @@
 """What a layer is: a forward pass, a backward pass and three dicts, and what each promises."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
 import minibn
 from minibn import functional
+from minibn.evaluation import in_test_mode, renormalizers
 from minibn.layers import winograd
 from minibn.layers.conv import conv2d, conv2d_backward
 from minibn.optim import SGD, step_schedule
@@ -316,6 +320,58 @@ def test_sequential_without_names_has_unique_keys():
     model = minibn.Sequential(minibn.Linear(4, 3), minibn.ReLU(), minibn.Linear(3, 2))
     assert [p.shape for p in model.params.values()] == [(4, 3), (3,), (3, 2), (2,)]
     assert len(set(model.layers)) == 3
+
+
+def test_the_parameters_of_a_model_can_be_set_and_neither_added_nor_removed():
+    model = minibn.Sequential(("one", minibn.Linear(4, 3)), ("two", minibn.Linear(3, 2)))
+    new = {"one.b": np.full(3, 1, np.float32), "two.b": np.full(2, 2, np.float32)}
+    model.params.update(new)
+    assert model["one"].params["b"] is new["one.b"] and model["two"].params["b"] is new["two.b"]
+    params = model.params
+    params |= {"one.b": np.full(3, 5, np.float32)}
+    assert model["one"].params["b"][0] == params["one.b"][0] == 5
+    with pytest.raises(KeyError, match="no layer holds 'three.b' in its params"):
+        params.update({"three.b": np.zeros(2)})
+    before = list(params)
+    for change in (lambda: params.pop("one.w"), lambda: params.clear(), lambda: params.popitem(),
+                   lambda: params.setdefault("three.w", 0), lambda: params.__delitem__("one.w")):
+        with pytest.raises(TypeError, match="params of a model .* neither added nor removed"):
+            change()
+    assert list(params) == before == list(model.params)
+
+
+@pytest.mark.parametrize("copy", [copy.deepcopy, copy.copy,
+                                  lambda params: pickle.loads(pickle.dumps(params))])
+def test_a_copy_of_the_parameters_is_a_dict(copy):
+    model = minibn.Sequential(("one", minibn.Linear(4, 3)))
+    kept = copy(model.params)
+    assert type(kept) is dict and list(kept) == ["one.w", "one.b"]
+    assert np.array_equal(kept["one.w"], model["one"].params["w"])
+
+
+def test_a_model_is_a_layer(rng):
+    """Models in a model: the same outputs, gradients and test modes as of all layers in a row."""
+    flat = minibn.all_cnn(5, "renorm_debias", 4)
+    names = list(flat.layers)
+    thirds = np.array_split(np.array(names), 3)
+    nested = minibn.Sequential(*(
+        (f"part{k}", minibn.Sequential(*((name, copy.deepcopy(flat[name])) for name in third)))
+        for k, third in enumerate(thirds)))
+    x = rng.normal(size=(3, 24, 24, 3)).astype(np.float32)
+    y = flat.forward(x, training=True)
+    assert np.array_equal(nested.forward(x, training=True), y)
+    dy = rng.normal(size=y.shape).astype(np.float32)
+    dx = flat.backward(dy, input_gradient=True)
+    assert np.array_equal(nested.backward(dy), dx) and dx.shape == x.shape
+    assert nested.backward(dy, input_gradient=False) is None
+    assert all(np.array_equal(a, b) for a, b in zip(flat.grads.values(), nested.grads.values(),
+                                                    strict=True))
+    assert nested.test_modes == flat.test_modes
+    assert [layer.channels for layer in renormalizers(nested)] == [
+        layer.channels for layer in renormalizers(flat)]
+    for mode in flat.test_modes:
+        with in_test_mode(flat, mode), in_test_mode(nested, mode):
+            assert np.array_equal(nested.forward(x), flat.forward(x))
 
 
 def test_the_state_of_a_model_is_that_of_its_layers(rng):

@@ -86,6 +86,25 @@ def test_squares_beyond_float32(mean, std, rng):
     assert relative_error(var[0], exact.var(0)) < 1e-5
 
 
+@pytest.mark.parametrize("dtype, size", [(np.float32, 1e20), (np.float32, 1e30),
+                                         (np.float64, 1e160)])
+def test_what_overflows_is_seen(dtype, size, rng):
+    """An infinite σ would make y a clean 0."""
+    x = (size * rng.normal(size=(64, 3))).astype(dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        _, var = moments(x, sets=1, groups=3)
+        y = functional.batch_norm(x, np.ones(3, dtype), np.zeros(3, dtype))[0]
+    assert np.isnan(var).all() and np.isnan(y).all()
+
+
+@pytest.mark.parametrize("side", [24, 128])
+def test_the_mean_of_an_image_far_from_zero(side, rng):
+    x = (1e4 + rng.normal(size=(2, side, side, 8))).astype(np.float32)
+    found = functional.global_avg_pool2d(x)[0]
+    assert found.dtype == np.float32
+    assert np.abs(found - x.astype(np.float64).mean((1, 2))).max() <= 5e-4   # half a last digit
+
+
 def test_the_moments_of_a_whole_layer(rng):
     """(128, 24, 24, 96): a plain float32 mean is off by several σ here, its variance tenfold."""
     x = rng.standard_normal((128, 24, 24, 96), np.float32)

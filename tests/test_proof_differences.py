@@ -145,6 +145,7 @@ def test_relative_error(a, b, error):
 
 def test_relative_error_of_nan_is_nan_and_of_two_shapes_an_error():
     assert np.isnan(relative_error(np.array([np.nan, 1]), np.array([1.0, 1])))
+    assert np.isnan(relative_error(np.zeros(2), np.array([0, np.nan])))
     with pytest.raises(ValueError, match="one shape, not"):
         relative_error(np.ones(2), np.ones(3))
 

@@ -353,6 +353,15 @@ def test_a_recipe_survives_json():
         Recipe.from_dict({"colour": 1})
 
 
+def test_a_recipe_has_options_of_its_own_in_plain_numbers():
+    options = {"decay": np.float32(0.5), "ramp": [np.int64(1), 2, 3], "update_first": np.True_}
+    recipe = Recipe(norm="brn", norm_options=options)
+    options["decay"] = 0.9
+    assert recipe.norm_options == {"decay": 0.5, "ramp": [1, 2, 3], "update_first": True}
+    assert type(recipe.norm_options["decay"]) is float
+    assert recipe.as_dict()["norm_options"] == recipe.norm_options
+
+
 @pytest.mark.parametrize(("width", "batch_size", "threads"), [(2, 5, 1), (2, 2000, None),
                                                              (96, 5, None)])
 def test_narrow_networks_train_on_one_thread_of_blas(width, batch_size, threads):

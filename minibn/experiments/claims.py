@@ -31,6 +31,7 @@ from minibn.experiments.statistics import (
 )
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot be told"
+NOT_RUN = "not run"    # the verdict where there is no pair of results for any part
 MARGIN = 0.01  # accuracies this close are "about the same"
 LEAST_PAIRS = 3
 
@@ -190,17 +191,25 @@ def judged_accumulation(results: Results) -> Judged:
 
 def judged(key: str, claim: str, where: str, *parts: Part) -> Judged:
     """The claim with the verdict that its parts give."""
+    if all(part.difference is None for part in parts):
+        return Judged(key, claim, where, parts, NOT_RUN)
     verdicts = {part.verdict for part in parts}
     verdict = HOLDS if verdicts == {HOLDS} else FAILS if FAILS in verdicts else OPEN
     return Judged(key, claim, where, parts, verdict)
 
 
 def compare(results: Results, first: str, second: str, measure: Measure) -> Difference | None:
-    """measure(first) − measure(second) over equal seeds; None with fewer than two pairs."""
+    """measure(first) − measure(second) over equal seeds; None with fewer than two pairs.
+
+    A pair counts where there is something to measure in both: in a run that diverged in its first
+    epoch there are no activations.
+    """
     pairs = results.pairs(first, second)
-    if len(pairs) < 2:
+    found = [(measure(a), measure(b)) for a, b in pairs]
+    found = [pair for pair in found if np.isfinite(pair).all()]
+    if len(found) < 2:
         return None
-    return paired_difference([measure(a) for a, _ in pairs], [measure(b) for _, b in pairs])
+    return paired_difference(*zip(*found, strict=True))
 
 
 def compare_images(results: Results, first: str, second: str) -> Difference | None:
@@ -282,11 +291,12 @@ def roughness(result: Result) -> float:
 def activation(moment: str, place: str = "relu5") -> Measure:
     """The median channel's mean or variance after conv5's activation, mean over all epochs' ends.
 
-    The looks before the end of the first epoch are left out.
+    The looks before the end of the first epoch are left out; NaN where there are no others, or
+    where a look met NaN or infinity.
     """
     def measure(result: Result) -> float:
         recipe = result.unit.recipe
         each = (result.unit.subset.train or 50_000) // (recipe.batch_size * recipe.accumulate)
         values = [one[moment][place][2] for one in result.looks if one["update"] % each == 0]
-        return float(np.mean([np.nan if value is None else value for value in values]))
+        return float(np.mean(values)) if values and None not in values else np.nan
     return measure

@@ -1,7 +1,7 @@
 """Looks inside a network in training, for Figure 6: activations, r, d and the clipped share.
 
 A look passes the first training images through the network in batches of the training's size, as
-a training step would see them but for crop and flip, and puts all that the pass has changed back
+a training step would see them but for crop and flip, and puts moving averages and counters back
 afterwards: a run with looks has the same result as one without.
 """
 

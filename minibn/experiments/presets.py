@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from minibn.experiments.cells import EXPERIMENTS, IOFFE, Cell
@@ -162,3 +163,13 @@ PRESETS = {
         epochs=dict.fromkeys(BATCHES, 100), lr_every={128: 64, 10: 26, 5: 26, 2: 26, 1: 26},
         rates=dict.fromkeys(UPDATES, (0.1,)), threshold={"all_cnn": 0.6, "nin": 0.6}),
 }
+
+
+def results_folder(preset: Preset) -> Path:
+    """Where `replicate` keeps the results of a preset, and `report` looks for them."""
+    return Path("runs/smoke" if preset.name == "smoke" else f"results/{preset.name}")
+
+
+def report_folder(preset: Preset) -> Path:
+    """Where `report` writes: the scaled preset's report stands above its results."""
+    return Path("results") if preset.name == "scaled" else Path("runs") / f"{preset.name}-report"

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from minibn.checkpoint import write_atomically
 from minibn.checks import check_choice, check_number
 from minibn.experiments.units import Unit
+from minibn.files import explain, read_regular, write_atomically
 from minibn.history import History
 
 FORMAT = 1
@@ -132,14 +132,14 @@ def load_results(folder: str | Path) -> Results:
 
 def read_result(path: str | Path) -> Result:
     """One result; ValueError where the file is none, FileNotFoundError where there is none."""
-    content = Path(path).read_bytes()
+    content = read_regular(path)
     try:
         values = json.loads(content)
         if values["format"] != FORMAT:
             raise ValueError(f"format {values['format']}, this version reads {FORMAT}")
         return _result(values)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"{path} is not a result of a replication ({error})") from error
+        raise ValueError(f"{path} is not a result of a replication ({explain(error)})") from error
 
 
 def _result(values: dict[str, Any]) -> Result:

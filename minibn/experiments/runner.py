@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 
 import minibn
-from minibn.checkpoint import load_checkpoint, save_checkpoint, write_atomically
+from minibn.checkpoint import load_checkpoint, save_checkpoint
 from minibn.evaluation import QUICK_BATCH, predict
 from minibn.experiments.looks import is_due, look
 from minibn.experiments.results import Result, result_path, write_result
 from minibn.experiments.units import Unit
+from minibn.files import write_atomically
 from minibn.training import Diverged, Run, quiet_overflow
 
 

@@ -40,6 +40,8 @@ class Subset:
                 if self.classes is not None and value % self.classes:
                     raise ValueError(f"{name} must be a multiple of the {self.classes} classes, "
                                      f"not {value}")
+        if self.classes is None and not self.train is self.test is None:
+            raise ValueError("train and test choose images of some classes: give classes, too")
         if None in (self.classes, self.train, self.test) and (
                 self.held_out or self.data == "synthetic"):
             raise ValueError("held-out and synthetic images need classes, train and test")

@@ -47,11 +47,13 @@ def plus_minus(found: Estimate, digits: int) -> str:
 
 
 def clipped(found: Sequence[Result]) -> str:
-    """Mean share of clipped channels over the epochs, in training and in test mode "batch"."""
-    if not found[0].history.clipped_train:
-        return ""
-    return "/".join(f"{100 * np.mean([np.mean(shares) for shares in both]):.1f}" for both in (
-        [r.history.clipped_train for r in found], [r.history.clipped_test for r in found]))
+    """Mean share of clipped channels over the epochs, in training and in test mode "batch".
+
+    "" where no run has any: other methods, and runs that diverged in their first epoch.
+    """
+    both = ([r.history.clipped_train for r in found], [r.history.clipped_test for r in found])
+    means = [[np.mean(shares) for shares in runs if shares] for runs in both]
+    return "/".join(f"{100 * np.mean(values):.1f}" for values in means if values)
 
 
 def batch_name(cell: Cell) -> str:

@@ -22,7 +22,7 @@ def relu(x: Array) -> tuple[Array, Array]:
 
 
 def relu_backward(dy: Array, cache: Array) -> Array:
-    """dy where the result was positive, else 0."""
+    """dy where the result was positive, else 0 (as dy·0, which is NaN for an infinite dy)."""
     y = cache
     check_upstream("dy", dy, y.shape, like=y)
     return array_module(y).multiply(dy, y > 0, out=empty_like(y))

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from minibn.backend import Array, array_module
 from minibn.checks import check_flag, check_images, check_integer, check_upstream
 from minibn.layer import Layer
@@ -82,7 +84,10 @@ def avg_pool2d_backward(dy: Array, cache: tuple) -> Array:
 def global_avg_pool2d(x: Array) -> tuple[Array, tuple]:
     """The mean of each image and channel: (N, H, W, C) → (N, C)."""
     check_images("x", x)
-    return x.mean((1, 2)), (x.shape, x[:1, :1, :1])
+    # In float32, additions pixel by pixel would lose the digits of a mean that is large against
+    # the deviation.
+    y = x.mean((1, 2), dtype=np.float64).astype(x.dtype)
+    return y, (x.shape, x[:1, :1, :1])
 
 
 def global_avg_pool2d_backward(dy: Array, cache: tuple) -> Array:

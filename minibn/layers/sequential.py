@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from minibn.backend import Array
 from minibn.checks import check_flag
@@ -14,7 +14,8 @@ from minibn.workspace import Workspace
 class FlatDict(dict):
     """The dicts of several layers seen as one, with keys "name.key"; setting a key writes through.
 
-    Made anew at every access, so it always shows the layers' present arrays.
+    Made anew at every access, so it always shows the layers' present arrays.  Keys can be neither
+    added nor removed.  A copy, deep or pickled, is a plain dict.
     """
 
     def __init__(self, layers: dict[str, Layer], which: str) -> None:
@@ -31,6 +32,31 @@ class FlatDict(dict):
         getattr(self._layers[name], self._which)[key] = value
         super().__setitem__(flat_key, value)
 
+    def update(self, *others: Any, **values: Any) -> None:
+        """Set several keys."""
+        for flat_key, value in dict(*others, **values).items():
+            self[flat_key] = value
+
+    def __ior__(self, other: Any) -> FlatDict:  # type: ignore[override, misc]
+        self.update(other)
+        return self
+
+    def _keep(self, *_: Any) -> NoReturn:
+        raise TypeError(f"the {self._which} of a model are those of its layers: keys can be "
+                        "neither added nor removed")
+
+    __delitem__ = pop = popitem = clear = setdefault = _keep  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple:
+        return dict, (dict(self),)
+
+
+def pass_back(layer: Layer, dy: Array, input_gradient: bool) -> Array:
+    """The layer's backward, told whether its dx is needed if it is one that can do without."""
+    if layer.may_skip_input_gradient:
+        return layer.backward(dy, input_gradient=input_gradient)  # type: ignore[call-arg]
+    return layer.backward(dy)
+
 
 class Sequential(Layer):
     """Layers one after the other.
@@ -44,6 +70,8 @@ class Sequential(Layer):
     Raises ValueError for names that are not unique and for a layer that stands in two places,
     TypeError for what is no layer.
     """
+
+    may_skip_input_gradient = True
 
     def __init__(self, *layers: Layer | tuple[str, Layer], input_gradient: bool = True) -> None:
         if not layers:
@@ -108,10 +136,8 @@ class Sequential(Layer):
             input_gradient = self.input_gradient
         first, *others = self.layers.values()
         for layer in reversed(others):
-            dy = layer.backward(dy)
-        if not input_gradient and first.may_skip_input_gradient:
-            return first.backward(dy, input_gradient=False)  # type: ignore[call-arg]
-        return first.backward(dy)
+            dy = pass_back(layer, dy, input_gradient=True)
+        return pass_back(first, dy, input_gradient)
 
     def share(self, workspace: Workspace) -> None:
         """Let all layers take scratch memory from one workspace: only one is at work at a time."""

@@ -25,7 +25,8 @@ scale = γ·r and shift = γ·d + β gives
 
 Departures from the paper and from Ioffe (2017), each an option:
     clip    eqs. 7–8 have none; here r ∈ [1/r_max, r_max] and d ∈ [−d_max, d_max], the bounds of
-            Algorithm 1, so that in training BRN and renorm_debias differ in one thing.  None: no clip.
+            Algorithm 1, so that in training BRN and renorm_debias differ in one thing.  None
+            switches it off.
     ramp    Ioffe begins with plain BN (r = 1, d = 0) and widens the clip step by step.
     order   the paper updates μ and σ before it uses them, Ioffe after (update_first=False).
 
@@ -143,7 +144,8 @@ class Renormalizer(Normalizer):
         d = (mean - mu) / std
         self.r = r if r_max is None else xp.clip(r, 1 / r_max, r_max)
         self.d = d if d_max is None else xp.clip(d, -d_max, d_max)
-        self._met_bound = (self.r != r) | (self.d != d)
+        # Not `!=`, which NaN always is.
+        self._met_bound = (self.r < r) | (self.r > r) | (self.d < d) | (self.d > d)
         return self.r, self.d
 
     def to(self, device: str) -> Layer:

@@ -76,6 +76,9 @@ def moments(x: Array, sets: int, groups: int) -> tuple[Array, Array]:
     with x − a, where `a` is the mean of the first rows.  A mean of a fraction f of the values lies
     within σ·√(1/f − 1) of the mean of all of them, so a is near enough for the subtraction at the
     end to lose nothing that matters.
+
+    Where squares exceed the range of x's dtype the variance is NaN, and never infinite: division
+    by an infinite σ would give a clean 0, and nobody would see that training has diverged.
     """
     xp = array_module(x)
     x, k = _lines(x, sets)
@@ -86,7 +89,8 @@ def moments(x: Array, sets: int, groups: int) -> tuple[Array, Array]:
                 return mean, var
     near = _mean_of_first_rows(x, k, groups)                           # a: (sets, C)
     offset, var = _moments_around(_along(near, k), x, k, groups)       # μ − a
-    return near + offset, xp.maximum(var, 0)   # rounding may leave −1e-17 where x is constant
+    var = xp.maximum(var, 0)                   # rounding may leave −1e-17 where x is constant
+    return near + offset, xp.where(var < np.inf, var, np.nan)
 
 
 def _moments_around(a: Array | None, x: Array, k: int, groups: int) -> tuple[Array, Array]:
@@ -256,7 +260,7 @@ def _sum_lines(x: Array) -> Array:
 
 
 def _sum_products(a: Array, b: Array) -> Array:
-    """Σ a·b over the lines: (sets, lines, k·C) twice → (sets, k·C), in one pass."""
+    """Σ a·b over the lines: (sets, lines, k·C) twice → (sets, k·C), in one pass on a CPU."""
     return array_module(a).einsum("slk,slk->sk", a, b)
 
 

@@ -1,0 +1,49 @@
+"""Files: written whole or not at all, and read only where they end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Call write(file) on a temporary file beside `path`, flush it to the disk and rename it.
+
+    Raises OSError, with `path` as its file, where that cannot be done, and ValueError where `path`
+    is a device or a pipe.
+    """
+    check_regular(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(temporary, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        if error.filename == str(temporary):       # nobody has heard of that one
+            error.filename = str(path)
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_regular(path: str | Path) -> bytes:
+    """All of a file; ValueError for a device or a pipe, of which there may be no end."""
+    check_regular(path)
+    return Path(path).read_bytes()
+
+
+def check_regular(path: str | Path) -> None:
+    """`path` is a file, a folder, or not there (for which opening it has its own errors)."""
+    path = Path(path)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise ValueError(f"{path} is a device or a pipe, not a file")
+
+
+def explain(error: Exception) -> str:
+    """What is wrong with a file's content, from the error that reading it raised."""
+    return f"it has no {error}" if isinstance(error, KeyError) else str(error)
