@@ -1,6 +1,7 @@
 """The command line, called as a user would: what it prints, what it writes, how it ends."""
 
 import argparse
+import errno
 import importlib
 import json
 import os
@@ -157,7 +158,7 @@ def test_bad_values_are_one_line(call, tmp_path, checkpoint, command, option, va
     (["compare", "--lr", "x"], "--lr: must be a number above 0, not 'x'"),
     (["compare", "--momentum", "1"], "must be a number at least 0 and below 1, not '1'"),
     (["compare", "--data", "cifar100"], "no cifar100 in "),
-    (["compare", "--labels", "coarse"], "--labels needs --data cifar100"),
+    (["compare", "--labels", "coarse"], "--labels coarse needs --data cifar100"),
     (["compare", "--limit-train", "4"], "one update needs 5 images"),
     (["compare", "--limit-train", "9999"], "--limit-train must be at most 2000, the images of"),
     (["train", "--norm-option", "groups=7", "--norm", "gn"], "groups must divide"),
@@ -286,7 +287,7 @@ def test_what_is_not_said_suits_the_data():
 
 
 def test_a_run_that_diverges_is_reported_and_the_others_go_on(call, tmp_path):
-    status, out, err = call("compare", *TINY, "--norms", "none", "bn", "--lr", "1e15")
+    status, out, err = call("compare", *TINY, "--norms", "none", "bn", "--lr", "1e7")
     assert (status, err) == (0, "")
     assert "none: the loss is not finite at update" in out and "stopped" in out
     none, bn = read_record(tmp_path / "runs" / "compare-synthetic-batch5-seed0.json").runs
@@ -565,3 +566,124 @@ def test_as_a_process(tmp_path):
     reader = subprocess.run(f"{sys.executable} -m minibn data | head -n 1", shell=True, text=True,
                             capture_output=True, env=environment, cwd=tmp_path)
     assert reader.stdout.startswith("set ") and reader.stderr == ""
+
+
+# Files of results
+
+def test_no_result_of_other_settings_is_overwritten(call, tmp_path):
+    """The same settings again, also for more epochs, write to the same file; others do not."""
+    def file_of(*options, command="compare"):
+        _, out, err = call(command, *TINY, *options)
+        assert err == ""
+        return out.split("results  ")[1].strip()
+
+    first = file_of("--norms", "bn")
+    assert file_of("--norms", "bn", "--epochs", "1") == first
+    kept = read_record(first)
+    second, third = file_of("--norms", "bn", "--lr", "0.02"), file_of("--norms", "bn", "gn")
+    assert [Path(name).name for name in (first, second, third)] == [
+        f"compare-synthetic-batch5-seed0{number}.json" for number in ("", "-2", "-3")]
+    assert file_of("--norms", "bn", "--lr", "0.02", "--no-flip") not in (first, second, third)
+    assert file_of("--norms", "bn", "--lr", "0.02") == second
+    assert read_record(first).runs[0].history.test_accuracy == kept.runs[0].history.test_accuracy
+    one = file_of("--norm", "bn", command="train")
+    assert file_of("--norm", "bn", "--limit-train", "30", command="train") != one
+    Path(one).write_text("something else")
+    assert file_of("--norm", "bn", command="train") != one
+    assert Path(one).read_text() == "something else"
+
+
+@pytest.mark.parametrize("argv", [["--redraw", "x.json", "--out", "new"],
+                                  ["--redraw=x.json", "--epochs", "3"],
+                                  ["--epochs", "3", "--redraw", "x.json"]])
+def test_redraw_takes_no_other_option(call, argv):
+    status, out, err = call("compare", *argv)
+    assert (status, out) == (2, "") and "--redraw takes no other option" in err
+
+
+def test_redraw_with_an_equals_sign_and_spaces(call):
+    file = Path("a folder") / "compare-synthetic-batch5-seed0.json"
+    assert call("compare", *TINY, "--norms", "bn", "--epochs", "1", "--out", "a folder")[0] == 0
+    for argv in (["--redraw", file], [f"--redraw={file}"]):
+        status, out, err = call("compare", *argv)
+        assert (status, err) == (0, "") and "figure   a folder" in out
+
+
+@pytest.mark.parametrize(("argv", "hint"), [
+    (["train", "--norms", "bn"], "did you mean --norm?"),
+    (["train", "--checkpont=x"], "did you mean --checkpoint?"),
+    (["compare", "--norm", "bn"], "did you mean --norms?"),
+    (["compare", "--zzz"], "unrecognized arguments: --zzz (minibn"),
+    (["compare", "brn"], "unrecognized arguments: brn (minibn")])
+def test_a_misspelt_option_is_recognised(call, argv, hint):
+    status, out, err = call(*argv)
+    assert (status, out) == (2, "") and hint in err and err.count("\n") == 1
+
+
+def test_devices_are_no_files(call, tmp_path):
+    """Of /dev/zero there is no end."""
+    if not Path("/dev/zero").exists():
+        pytest.skip("needs /dev/zero")
+    for argv in (["evaluate", "/dev/zero"], ["compare", "--redraw", "/dev/zero"],
+                 ["replicate", "--from", "/dev/zero"],
+                 ["train", *TINY, "--checkpoint", "/dev/zero"]):
+        status, _, err = call(*argv)
+        assert status == 2 and "/dev/zero is a device or a pipe, not a file" in err
+
+
+def test_a_file_that_cannot_be_written_is_named(call, tmp_path, monkeypatch):
+    def refuse(name, mode="r", *rest, **options):
+        if "w" in mode:
+            raise PermissionError(errno.EACCES, "Permission denied", str(name))
+        return open(name, mode, *rest, **options)
+
+    monkeypatch.setattr("minibn.files.open", refuse, raising=False)
+    status, _, err = call("compare", *TINY, "--out", "there")
+    assert (status, err) == (2, "minibn compare: there/compare-synthetic-batch5-seed0.json: "
+                                "Permission denied\n")
+
+
+def test_what_a_result_file_lacks_is_named(call, tmp_path):
+    Path("bad.json").write_text("{}")
+    assert "bad.json is not a result file of minibn (it has no 'format')" in call(
+        "compare", "--redraw", "bad.json")[2]
+    assert "(it has no 'format')" in call("replicate", "--from", "bad.json")[2]
+
+
+def test_nothing_to_verify_is_a_mistake(call):
+    status, out, err = call("data", "--verify")
+    assert status == 2 and "there is no set to verify" in err and "absent" in out
+
+
+def test_the_synthetic_set_is_in_no_folder(call):
+    assert call("train", *TINY, "--epochs", "1", "--checkpoint", "run.npz")[0] == 0
+    status, _, err = call("evaluate", "run.npz", "--data-dir", "somewhere")
+    assert status == 2 and "run.npz was trained on the synthetic set" in err
+
+
+def test_replicate_and_report_know_where_the_smoke_preset_keeps_its_results(call, tmp_path):
+    status, _, err = call("report", "--preset", "smoke")
+    assert status == 2 and "no results in runs/smoke: `python -m minibn replicate --preset smoke`" \
+        in err
+    argv = ["replicate", "table3", "--preset", "smoke", "--seeds", "1", "--processes", "1"]
+    _, out, _ = call(*argv)
+    assert "done before" not in out
+    _, out, _ = call(*argv)
+    runs = out.split("replications: ")[1].split("\n")[0]
+    count = runs.split()[0]
+    assert runs == f"{count} runs ({count} of them done before)"
+    status, out, err = call("report", "--preset", "smoke")
+    assert (status, err) == (0, "") and Path("runs/smoke-report/REPORT.md").exists()
+    assert "not run          On NiN" in out and not Path("results").exists()
+
+
+def test_a_replication_that_is_stopped_says_how_to_go_on(call, monkeypatch):
+    from minibn.commands import replicate
+
+    def stopped(*arguments, **settings):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(replicate, "carry_out_all", stopped)
+    status, out, err = call("replicate", "table3", "--preset", "smoke")
+    assert (status, err) == (130, "minibn replicate: stopped\n")
+    assert "finished runs are kept in runs/smoke; the same command does the others" in out

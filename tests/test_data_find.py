@@ -60,7 +60,8 @@ def test_first_folder_that_has_the_set(places):
 def test_a_named_folder_is_the_only_one(places):
     named, environment, cache = places
     add(environment)
-    with pytest.raises(FileNotFoundError, match=f"no cifar100 in {named}; .*--fetch cifar100"):
+    with pytest.raises(FileNotFoundError, match=f"no cifar100 in {named}, which is no folder; "
+                       f".*--fetch cifar100 --data-dir {named}` downloads"):
         find_root("cifar100", named)
 
 

@@ -13,6 +13,7 @@ result file with everything needed to redraw it.
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -24,15 +25,17 @@ from minibn.commands.announce import announce
 from minibn.commands.options import (
     add_data_options,
     add_recipe_options,
+    add_result_options,
     fill_defaults,
     load_data,
     make_recipe,
-    number,
 )
 from minibn.commands.table import format_table, percent
 from minibn.norms import NORMS
-from minibn.record import Record, Trained, make_record, read_record, save_record
+from minibn.record import Record, Trained, free_path, make_record, read_record, save_record
 from minibn.training import Diverged, Run, progress_bar, quiet_overflow
+
+REDRAW = ("python", "-m", "minibn", "compare", "--redraw", "FILE")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,25 +45,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help=f"of {', '.join(NORMS)} (default: bn brn renorm_debias)")
     add_data_options(parser)
     add_recipe_options(parser)
-    group = parser.add_argument_group("results")
-    group.add_argument("--threshold", type=number(above=0, most=1), metavar="X",
-                       help="count the epochs to this test accuracy, a share from 0 to 1")
-    group.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR",
-                       help="folder of the figure and the result file (default: runs)")
+    group = add_result_options(parser)
     group.add_argument("--redraw", type=Path, metavar="FILE",
-                       help="train nothing: print the table of a result file, redraw its figure")
+                       help="train nothing: print the table of a result file, and draw its figure "
+                            "beside it; takes no other option")
 
 
 def run(args: argparse.Namespace) -> int:
     """Train, print, write; 1 where every run diverged."""
     if args.redraw is not None:
+        if len(shlex.split(args.command.replace("--redraw=", "--redraw "))) > len(REDRAW):
+            raise ValueError("--redraw takes no other option: everything is in its file")
         return _redraw(args.redraw)
     fill_defaults(args)
     norms = list(dict.fromkeys(args.norms))
     data = load_data(args)
     runs = [Run(make_recipe(args, norm), data, args.device) for norm in norms]
-    file = args.out / f"compare-{data.name}-batch{args.batch_size}-seed{args.seed}.json"
     stopped: dict[str, str] = {}
+    file = free_path(args.out / f"compare-{data.name}-batch{args.batch_size}-seed{args.seed}.json",
+                     make_record(runs, args.command, args.threshold, stopped))
 
     def save() -> Record:
         record = make_record(runs, args.command, args.threshold, stopped)

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", metavar="DIR",
                         help="the folder to look in and to download to")
     parser.add_argument("--fetch", choices=tuple(OFFICIAL), nargs="+", default=[], metavar="SET",
-                        help=f"download a set: {', '.join(OFFICIAL)} (each about 162 MiB)")
+                        help=f"download a set: {', '.join(OFFICIAL)} (161 and 163 MiB)")
     parser.add_argument("--verify", action="store_true",
                         help="compare every file with the official checksums")
 
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     rows = [["synthetic", "2,000 + 1,000", "always there: drawn when it is used", ""]]
     bad = []
     for found in list_sets(args.data_dir):
-        state = "absent" if found.root is None else "there"
+        state = "absent" if found.root is None else "there, not checked (--verify checks it)"
         if found.root is not None and not found.unpacked:
             state = "there, packed: unpacked and checked at first use"
         elif found.root is not None and args.verify:
@@ -49,4 +49,6 @@ def run(args: argparse.Namespace) -> int:
     print("\nlooked in: " + ", ".join(map(str, data_folders(args.data_dir))))
     if bad:
         raise ValueError("; ".join(bad))
+    if args.verify and all(found.root is None for found in list_sets(args.data_dir)):
+        raise ValueError("--verify: there is no set to verify")
     return 0

@@ -64,6 +64,9 @@ def _accuracies(model: Sequential, checkpoint: Checkpoint, args: argparse.Namesp
     if args.data not in DATA_SETS:
         raise ValueError(f"{args.checkpoint} was trained on {checkpoint.header['data']}, which "
                          "this command cannot load")
+    if args.data == "synthetic" and args.data_dir is not None:
+        raise ValueError(f"--data-dir: {args.checkpoint} was trained on the synthetic set, which "
+                         "is drawn, not read")
     args.labels, args.limit_train = coarse or "fine", None
     data = load_data(args)
     if list(data.class_names) != checkpoint.header["classes"]:

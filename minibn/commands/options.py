@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 from minibn.backend import DEVICES
@@ -83,17 +84,17 @@ def load_data(args: argparse.Namespace) -> Dataset:
 
     Raises FileNotFoundError where it is absent, ValueError where it is damaged or too small.
     """
+    if args.labels != "fine" and args.data != "cifar100":
+        raise ValueError(f"--labels coarse needs --data cifar100: {args.data} has one kind of "
+                         "labels")
     if args.data == "synthetic":
-        for option in ("data_dir", "labels"):
-            if getattr(args, option, None) not in (None, "fine"):
-                raise ValueError(f"--{option.replace('_', '-')} needs --data cifar100 or cifar10: "
-                                 "the synthetic set is drawn, not read")
+        if args.data_dir is not None:
+            raise ValueError("--data-dir is for cifar100 and cifar10: the synthetic set is drawn, "
+                             "not read")
         data = make_synthetic()
     else:
         root = find_root(args.data, args.data_dir)
         if args.data == "cifar10":
-            if args.labels != "fine":
-                raise ValueError("--labels coarse is for cifar100: cifar10 has one kind of labels")
             data = load_cifar10(root, verify=args.verify)
         else:
             data = load_cifar100(root, labels=args.labels, verify=args.verify)
@@ -149,6 +150,17 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
                        help="of the initial weights and the order of images (default 0)")
     group.add_argument("--device", choices=DEVICES, default="cpu",
                        help="gpu needs CuPy: pip install 'minibn[gpu]'")
+
+
+def add_result_options(parser: argparse.ArgumentParser) -> Any:
+    """--threshold and --out; returns their group."""
+    group = parser.add_argument_group("results")
+    group.add_argument("--threshold", type=number(above=0, most=1), metavar="X",
+                       help="count the epochs to this test accuracy, a share from 0 to 1 "
+                            f"({_defaults('threshold')})")
+    group.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR",
+                       help="folder of the figure and the result file (default: runs)")
+    return group
 
 
 def fill_defaults(args: argparse.Namespace) -> None:

@@ -20,6 +20,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from minibn.backend import DEVICES
 from minibn.commands.options import whole
@@ -28,10 +29,11 @@ from minibn.experiments.cells import EXPERIMENTS
 from minibn.experiments.check import repeat
 from minibn.experiments.estimate import estimate
 from minibn.experiments.pool import carry_out_all
-from minibn.experiments.presets import PRESETS, Preset, cells_of, replications
-from minibn.experiments.results import load_results, read_result
+from minibn.experiments.presets import PRESETS, Preset, cells_of, replications, results_folder
+from minibn.experiments.results import load_results, read_result, result_path
 from minibn.experiments.runner import processor
 from minibn.experiments.search import cells_to_search, choose_rates
+from minibn.experiments.units import Unit
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,14 +79,24 @@ def run(args: argparse.Namespace) -> int:
     names = chosen(args.experiments)
     if args.estimate:
         return _estimate(preset, names, args)
-    out = args.out or Path("runs/smoke" if preset.name == "smoke" else f"results/{preset.name}")
+    out = args.out or results_folder(preset)
     settings = {"data_dir": args.data_dir, "processes": args.processes, "device": args.device,
                 "scheduler": args.scheduler, "progress": sys.stderr.isatty()}
 
+    try:
+        return _run_missing(preset, names, out, args, settings)
+    except KeyboardInterrupt:
+        print(f"\nfinished runs are kept in {out}; the same command does the others")
+        raise
+
+
+def _run_missing(preset: Preset, names: list[str], out: Path, args: argparse.Namespace,
+                 settings: dict[str, Any]) -> int:
+    """Search what rates are not known yet, then replicate what has no result yet."""
     cells = cells_of(names)
     search = [unit for cell in cells_to_search(cells) for unit in preset.search(cell)]
     if search:
-        print(f"learning rates: {len(search)} runs on held-out training images", flush=True)
+        print(f"learning rates: {number_of(search, out)} on held-out training images", flush=True)
         carry_out_all(search, out, args.work, **settings)
     rates = choose_rates(preset, cells, load_results(out))
     rows = [[cell.key, f"{rates[cell.key]:g}"] for cell in cells]
@@ -92,12 +104,18 @@ def run(args: argparse.Namespace) -> int:
     if args.search_only:
         return 0
     units = preset.pilots(rates) + replications(preset, names, rates, args.seeds)
-    print(f"replications: {len(units)} runs", flush=True)
+    print(f"replications: {number_of(units, out)}", flush=True)
     carry_out_all(units, out, args.work, **settings)
     diverged = [r.unit.name for r in load_results(out) if r.status == "diverged"]
     print(f"\nresults  {out}, {len(units)} runs"
           + (f"; diverged: {', '.join(diverged)}" if diverged else ""))
     return 0
+
+
+def number_of(units: list[Unit], out: Path) -> str:
+    """"91 runs (60 of them done before)"."""
+    done = sum(result_path(out, unit).exists() for unit in units)
+    return f"{len(units)} runs" + (f" ({done} of them done before)" if done else "")
 
 
 def chosen(names: list[str]) -> list[str]:

@@ -23,15 +23,15 @@ from minibn.commands.compare import draw, summary
 from minibn.commands.options import (
     add_data_options,
     add_recipe_options,
+    add_result_options,
     fill_defaults,
     load_data,
     make_recipe,
     norm_option,
-    number,
 )
 from minibn.commands.table import percent
 from minibn.norms import NORMS
-from minibn.record import make_record, save_record
+from minibn.record import free_path, make_record, save_record
 from minibn.training import Diverged, Run, finish
 
 
@@ -44,14 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              "test_mode=moving, ramp=[50,400,250], decay=0.9; may be repeated")
     add_data_options(parser)
     add_recipe_options(parser)
-    group = parser.add_argument_group("results")
+    group = add_result_options(parser)
     group.add_argument("--checkpoint", type=Path, metavar="FILE",
                        help="save the run here (.npz) after every epoch; go on from it if it is "
-                            "there")
-    group.add_argument("--threshold", type=number(above=0, most=1), metavar="X",
-                       help="count the epochs to this test accuracy, a share from 0 to 1")
-    group.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR",
-                       help="folder of the figure and the result file (default: runs)")
+                            "there: repeat the command, if you like with more --epochs")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -63,9 +59,10 @@ def run(args: argparse.Namespace) -> int:
         load_checkpoint(args.checkpoint, run)
         print(f"going on from {args.checkpoint}, after epoch {run.history.epochs} "
               f"of {recipe.epochs}")
-    file = args.out / (f"train-{run.data.name}-{recipe.norm}-batch{recipe.batch_size}"
-                       f"-seed{recipe.seed}.json")
     stopped: dict[str, str] = {}
+    file = free_path(args.out / (f"train-{run.data.name}-{recipe.norm}-batch{recipe.batch_size}"
+                                 f"-seed{recipe.seed}.json"),
+                     make_record([run], args.command, args.threshold, stopped))
 
     def save(run: Run) -> None:
         save_record(file, make_record([run], args.command, args.threshold, stopped))
@@ -86,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         stopped[recipe.norm] = str(error)
         save(run)
     except KeyboardInterrupt:
-        if args.checkpoint is not None and run.history.epochs:
+        if args.checkpoint is not None:
             print(f"\nthe same command goes on after epoch {run.history.epochs}")
         raise
     record = make_record([run], args.command, args.threshold, stopped)

@@ -1,6 +1,7 @@
 """Where the data sets are: a folder that is named, or MINIBN_DATA, or the cache folder."""
 
 import os
+import shlex
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,9 +40,13 @@ def find_root(name: str, data_dir: str | Path | None = None) -> Path:
     """
     found = _find(name, data_dir)
     if found.root is None:
-        places = " or ".join(map(str, data_folders(data_dir)))
+        folders = data_folders(data_dir)
+        places, there = " or ".join(map(str, folders)), ""
+        if data_dir is not None:
+            places += "" if folders[0].is_dir() else ", which is no folder"
+            there = f" --data-dir {shlex.quote(str(folders[0]))}"
         raise FileNotFoundError(
-            f"no {name} in {places}; `python -m minibn data --fetch {name}` downloads it"
+            f"no {name} in {places}; `python -m minibn data --fetch {name}{there}` downloads it"
         )
     return found.root
 
