@@ -35,8 +35,6 @@ from minibn.norms import NORMS
 from minibn.record import Record, Trained, free_path, make_record, read_record, save_record
 from minibn.training import Diverged, Run, progress_bar, quiet_overflow
 
-REDRAW = ("python", "-m", "minibn", "compare", "--redraw", "FILE")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `compare`."""
@@ -54,7 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, print, write; 1 where every run diverged."""
     if args.redraw is not None:
-        if len(shlex.split(args.command.replace("--redraw=", "--redraw "))) > len(REDRAW):
+        given = shlex.split(args.command)[4:]        # after python -m minibn compare
+        if len(given) > (1 if given[0].startswith("--redraw=") else 2):
             raise ValueError("--redraw takes no other option: everything is in its file")
         return _redraw(args.redraw)
     fill_defaults(args)

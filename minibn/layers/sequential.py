@@ -51,7 +51,7 @@ class FlatDict(dict):
         return dict, (dict(self),)
 
 
-def pass_back(layer: Layer, dy: Array, input_gradient: bool) -> Array:
+def pass_back(layer: Layer, dy: Array, input_gradient: bool) -> Array | None:
     """The layer's backward, told whether its dx is needed if it is one that can do without."""
     if layer.may_skip_input_gradient:
         return layer.backward(dy, input_gradient=input_gradient)  # type: ignore[call-arg]
