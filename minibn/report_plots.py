@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,21 +19,30 @@ from minibn.experiments.report import DRAWN
 from minibn.experiments.results import Result, Results
 from minibn.experiments.search import cells_to_search, searched
 from minibn.experiments.statistics import t_quantile
+from minibn.norms import NORMS
 from minibn.plots import STYLES
 
 LINES = ("-", "--", ":")
-MIXED = ("clip", "small", "others", "rates")  # experiments that have a normalisation more than once
 BATCH_COLORS = {128: "#56B4E9", 10: "#E69F00", 5: "#0072B2", 2: "#CC79A7", 1: "#D55E00"}
 PLACES = {"conv5": "convolution", "norm5": "normalisation", "relu5": "ReLU"}
+# What has a row of panels of its own in an experiment that varies two things.
+ROWS: dict[str, Callable[[Cell], str]] = {
+    "small": lambda cell: f"batch {cell.batch_size}",
+    "others": lambda cell: f"batch {cell.batch_size}",
+    "rates": lambda cell: f"rate {cell.lr:g}",
+    "clip": lambda cell: NORMS[cell.norm].title,
+}
+UNPAIRED = ("fig1", "others")  # epochs or batches differ, or nobody to subtract
 
 
 class Curve(NamedTuple):
-    """One line of a figure: a cell, its label, its colour, solid or dashed."""
+    """One line of a figure: a cell, its label, its colour, solid or dashed, its marker."""
 
     cell: Cell
     label: str
     color: str
     line: str = "-"
+    marker: str = "o"
 
 
 def report_figures(results: Results, preset: Preset) -> dict[str, Figure]:
@@ -50,13 +59,13 @@ def report_figures(results: Results, preset: Preset) -> dict[str, Figure]:
         networks = {cell.network for cell in cells}
         counted = [threshold(results, preset, network) for network in networks]
         line = counted[0] if len(counted) == 1 and experiment.paper_epochs else None
-        if name == "fig1":
-            curves = by_batch(cells)
-        elif name in MIXED:
-            curves = by_method_and_batch(cells)
-        else:
-            curves = by_method(cells)
-        figures[name] = curves_figure(results, curves, experiment.title, line)
+        rows: dict[str, list[Cell]] = {}
+        for cell in cells:
+            rows.setdefault(ROWS.get(name, lambda cell: "")(cell), []).append(cell)
+        curves = [(title, by_batch(row) if name == "fig1" else by_method(row))
+                  for title, row in rows.items()]
+        figures[name] = curves_figure(results, curves, experiment.title, line,
+                                      paired=name not in UNPAIRED)
     groups: dict[str, list[Cell]] = {}
     for cell in cells_to_search(cells_of(EXPERIMENTS)):
         if searched(results, cell.key):
@@ -74,19 +83,13 @@ def report_figures(results: Results, preset: Preset) -> dict[str, Figure]:
 
 
 def by_method(cells: Sequence[Cell]) -> list[Curve]:
-    """One colour for each normalisation, as in all of minibn's figures."""
-    return [Curve(cell, cell.method, STYLES[cell.norm].color) for cell in cells]
-
-
-def by_method_and_batch(cells: Sequence[Cell]) -> list[Curve]:
-    """Each normalisation in its colour, its second batch size or variant dashed."""
+    """Colour and marker of each normalisation as in all of minibn's figures; variants dashed."""
     seen: dict[str, int] = {}
     curves = []
     for cell in cells:
         count = seen[cell.norm] = seen.get(cell.norm, -1) + 1
-        label = cell.method if cell.variant else f"{cell.method}, batch {cell.batch_size}"
-        label = label if cell.lr is None else f"{cell.method}, rate {cell.lr:g}"
-        curves.append(Curve(cell, label, STYLES[cell.norm].color, LINES[count]))
+        style = STYLES[cell.norm]
+        curves.append(Curve(cell, cell.method, style.color, LINES[count], style.marker))
     return curves
 
 
@@ -96,29 +99,37 @@ def by_batch(cells: Sequence[Cell]) -> list[Curve]:
             for cell in cells]
 
 
-def curves_figure(results: Results, curves: Sequence[Curve], title: str,
-                  threshold: float | None = None, losses: bool = True) -> Figure:
-    """Training loss (unless told) and test accuracy in each method's own test mode.
+def curves_figure(results: Results, rows: Sequence[tuple[str, Sequence[Curve]]], title: str,
+                  threshold: float | None = None, paired: bool = True) -> Figure:
+    """Training loss and test accuracy in each method's own test mode, a row for each of `rows`.
 
+    paired: a third panel has the accuracies minus those of the row's first curve, seed by seed.
     Lines are means over seeds; bands their 95 % intervals.  threshold: a dashed line.
     """
-    figure = new_figure(10 if losses else 6.2)
-    panels = figure.subplots(1, 2 if losses else 1, squeeze=False)[0]
-    for curve in curves:
-        found = results.of(curve.cell.key)
-        if found:
+    figure = new_figure(12 if paired else 10, 0.5 + 3.6 * len(rows))
+    grid = figure.subplots(len(rows), 3 if paired else 2, squeeze=False)
+    for panels, (name, curves) in zip(grid, rows, strict=True):
+        for curve in curves:
+            found = results.of(curve.cell.key)
             label = f"{curve.label} ({len(found)} seeds)"
-            band(panels[-1], np.array([r.curve() for r in found]), label, curve)
-            if losses:
-                band(panels[0], np.array([r.losses() for r in found]), label, curve)
-    if losses:
+            band(panels[0], np.array([r.losses() for r in found]), label, curve)
+            band(panels[1], np.array([r.curve() for r in found]), label, curve)
+            pairs = results.pairs(curve.cell.key, curves[0].cell.key)
+            if paired and pairs and curve is not curves[0]:
+                band(panels[2], 100 * np.array([r.curve() - first.curve() for r, first in pairs]),
+                     label, curve)
         finish(panels[0], "epoch", "training loss (nats)")
-    if threshold is not None:
-        panels[-1].axhline(threshold, color="#888888", linestyle="--", linewidth=1, zorder=1)
-    panels[-1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    finish(panels[-1], "epoch", "test accuracy")
-    if losses and panels[-1].get_legend() is not None:     # the left panel's says the same
-        panels[-1].get_legend().remove()
+        if threshold is not None:
+            panels[1].axhline(threshold, color="#888888", linestyle="--", linewidth=1, zorder=1)
+        panels[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        finish(panels[1], "epoch", "test accuracy")
+        if paired:
+            panels[2].axhline(0, color="#888888", linewidth=1, zorder=1)
+            finish(panels[2], "epoch", f"accuracy minus {curves[0].label}'s, paired (points)")
+        panels[0].set_title(name, fontsize=10, loc="left")
+        for axes in panels[1:]:                            # the first panel's legend says the same
+            if axes.get_legend() is not None:
+                axes.get_legend().remove()
     figure.suptitle(title, fontsize=11)
     return figure
 
@@ -128,7 +139,7 @@ def band(axes: Axes, values: np.ndarray, label: str, curve: Curve) -> None:
     n, epochs = values.shape
     x, mean = np.arange(1, epochs + 1), values.mean(0)
     axes.plot(x, mean, color=curve.color, linestyle=curve.line, label=label, linewidth=1.7,
-              marker="o", markersize=3)
+              marker=curve.marker, markersize=4)
     if n > 1:
         half = t_quantile(0.975, n - 1) * values.std(0, ddof=1) / math.sqrt(n)
         axes.fill_between(x, mean - half, mean + half, color=curve.color, alpha=0.14, linewidth=0)
@@ -146,9 +157,11 @@ def differences_figure(rows: Sequence[tuple[str, Part]], title: str, unit: str) 
         axes.errorbar(scale * found.mean, y, xerr=scale * found.half, fmt="o", color="#0072B2",
                       capsize=3, markersize=4)
     axes.axvline(0, color="#888888", linewidth=1, zorder=1)
-    axes.set_yticks(range(len(rows)), [label for label, _ in rows], fontsize=8.5)
+    axes.set_yticks(range(len(rows)), [
+        label + (f" ({part.difference.estimate.n})" if part.difference else "")
+        for label, part in rows], fontsize=8.5)
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_xlabel(f"mean difference over seeds, 95 % interval ({unit})")
+    axes.set_xlabel(f"mean difference over seeds (how many), 95 % interval ({unit})")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="x", alpha=0.25)
     figure.suptitle(title, fontsize=11)
@@ -191,13 +204,17 @@ def inside_figure(results: Results, cells: Sequence[Cell]) -> Figure:
 
     Lines: the median channel; bands: the middle 90 % of the channels; both means over seeds.
     """
-    figure = new_figure(11, 8.2)
+    figure = new_figure(11, 8.6)
     panels = figure.subplots(3, 3)
+    figure.suptitle("Figure 6: conv5 of ALL-CNN in training, batch 5", fontsize=11)
     for row, moment in enumerate(("mean", "variance")):
         for axes, (place, name) in zip(panels[row], PLACES.items(), strict=True):
             for curve in by_method(cells):
-                trace(axes, results.of(curve.cell.key), curve, moment, place)
-            finish(axes, "updates", f"{moment} after the {name}", log=True)
+                # At first renorm_debias lies on BN, which is drawn over it, dashed.
+                dashed = curve._replace(line="--") if curve.cell.norm == "bn" else curve
+                trace(axes, results.of(curve.cell.key), dashed, moment, place)
+            finish(axes, "updates", f"{moment} of a channel", log=True)
+            axes.set_title(f"after the {name}", fontsize=10)
     for axes, name in zip(panels[2], ("r", "d", "clipped"), strict=True):
         for curve in by_method([cell for cell in cells if cell.norm != "bn"]):
             trace(axes, results.of(curve.cell.key), curve, name)
@@ -222,7 +239,8 @@ def trace(axes: Axes, found: Sequence[Result], curve: Curve, name: str, place: s
     if values.ndim == 1:                                   # a share, not quantiles over channels
         axes.plot(x, values, color=curve.color, label=curve.label, linewidth=1.6)
         return
-    axes.plot(x, values[:, 2], color=curve.color, label=curve.label, linewidth=1.6)
+    axes.plot(x, values[:, 2], color=curve.color, label=curve.label, linewidth=1.6,
+              linestyle=curve.line, zorder=3 if curve.line == "--" else 2)
     axes.fill_between(x, values[:, 0], values[:, 4], color=curve.color, alpha=0.14, linewidth=0)
 
 

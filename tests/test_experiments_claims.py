@@ -131,6 +131,45 @@ def test_a_run_that_diverged_in_its_first_epoch(key):
     assert "nan" not in report(found, SCALED).replace("Provenance", "")
 
 
+def test_what_beats_its_interval_by_little_is_shown_to_do_so():
+    close = Difference(Estimate(0.0473, 0.0467, 10), 8, 0.0649)
+    assert shown(close, "nats") == "+0.0473 ± 0.0467 nats (8/10; 0.0649)"
+    assert shown(close, "points") == "+4.73 ± 4.67 points (8/10; 6.49)"
+    assert shown(Difference(Estimate(-0.02, 0.02, 5), 1, 0.03), "epochs").startswith("-0.020 ±")
+
+
+def test_the_report_says_what_the_shared_rate_costs_whom():
+    """BN is planted to gain 5 points at rate 0.01, the others nothing."""
+    def ends(cell):
+        return 0.55 if (cell.norm, cell.lr) == ("bn", 0.01) else 0.52 if cell.norm != "bn" else 0.5
+
+    text = report(pretend_results(ends), SCALED)
+    assert "The shared rate does not cost all the same. At 0.01 instead final accuracy is higher " \
+        "by: BN +" in text
+    assert text.count("At the rate that the search gave all three; other rates give other") == 2
+    gain = float(text.split("higher by: BN +")[1].split()[0])
+    across = float(text.split("renorm_debias at the chosen rate is +")[1].split()[0])
+    assert gain == pytest.approx(5, abs=1) and across == pytest.approx(3, abs=1)
+    assert "And it hangs on the averages." in text
+
+
+def test_a_claim_whose_runs_are_all_stuck_says_that_nothing_was_tested():
+    results = pretend_results(search=False)
+    remark = "None of these runs learned anything"
+    assert remark not in report(results, SCALED)
+    for cell in ("nin-bn-b1", "nin-renorm_debias-b1"):
+        for result in results.of(cell):
+            result.history.train_loss[-1] = float(np.log(10))
+    one = next(one for one in judge(results, SCALED) if one.key == "batch_1")
+    assert one.note.startswith(remark) and remark in report(results, SCALED)
+
+
+def test_a_threshold_that_nobody_reached_is_no_mean():
+    results = pretend_results(lambda cell: 0.15 if cell.network == "nin" else 0.5, search=False)
+    results.of("nin-bn-b5", "pilot")[0].history.test_accuracy["moving"][:] = [0.9] * 8
+    assert "| > 8 (0 of 10) |" in report(results, SCALED)
+
+
 def test_a_look_that_met_infinity_is_left_out():
     results = pretend_results(search=False)
     results.of(BN_5.key)[0].looks[-1]["mean"] = {"relu5": [None] * 5}

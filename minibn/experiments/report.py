@@ -52,7 +52,8 @@ REMARKS = {
     "fig5": "A batch of one normalises every channel of an image by that image alone, after the "
             "last convolution as well.  The global average pool then sees maps whose mean BN has "
             "set to β, the same for every image, and only their shape can still tell classes "
-            "apart; r and d give BRN and renorm_debias the image's own mean back.",
+            "apart; r and d give BRN and renorm_debias the image's own mean back.  (In runs that "
+            "are stuck it does not show.)",
 }
 
 
@@ -101,6 +102,11 @@ def opening(results: Results, preset: Preset) -> str:
         "in the method's own test mode (BN, BRN: moving averages; renorm_debias: Algorithm 1 on "
         "test batches of the training's size), in % of the test images. Two methods are compared "
         "seed by seed: equal initial weights, equal images in equal order.",
+        "In the tables, rate is the learning rate; other mode, the final accuracy tested in the "
+        "other way (BRN: Algorithm 1's, renorm_debias: moving averages); clipped, the share of "
+        "channels in which r or d met its bound, mean over the epochs (in training, of every 20th "
+        "update); epochs to threshold counts a run that never reaches it with one epoch more than "
+        "it had. In the figures, bands are 95 % intervals over seeds.",
     ]
     for network in preset.width:
         at = threshold(results, preset, network)
@@ -161,8 +167,9 @@ def cells_table(results: Results, preset: Preset, cells: Sequence[Cell], name: s
             percent(estimate([r.final(other) for r in found])) if other else "",
             clipped(found),
             number(experiment.paper.get(cell.key)),
-            f"{plus_minus(estimate([epochs_to(at)(r) for r in found]), 1)} "
-            f"({reached} of {len(found)})" if at < 1 else "",
+            "" if at == 1 else (
+                plus_minus(estimate([epochs_to(at)(r) for r in found]), 1) if reached else
+                f"> {found[0].unit.recipe.epochs}") + f" ({reached} of {len(found)})",
             number(experiment.paper_epochs.get(cell.key))])
     head = ["method", "batch", "rate", "seeds", "final %", "other mode %", "clipped, train/test %",
             "paper %", "epochs to threshold (reached)", "paper's epochs to 60 %"]
@@ -190,17 +197,35 @@ def search_section(results: Results, preset: Preset) -> str:
     return (
         f"Held-out accuracy (%, {preset.validation} training images that no run trains on, mean of "
         "the last two of "
-        f"{preset.search_epochs[5]} epochs at batch 5), one run a rate with a seed of its own; the "
-        "same rates for all methods of a batch size, whatever came of the others. BN, BRN and "
-        "renorm_debias at equal settings share the rate that is best on their average, and one "
-        "leaves it only for a rate at which it is better by more than a standard error; chosen "
-        "rates in bold. Variants of the clip have the rate of what they vary.\n\n"
+        f"{preset.search_epochs[5]} epochs at batch 5), one run a rate with a seed of its own; "
+        "chosen rates in bold. At equal settings the choice is among the same rates for all "
+        "methods"
+        + beyond_the_grid(results, preset) + ". BN, BRN and renorm_debias share the rate that is "
+        "best on their average, and LayerNorm, GroupNorm and WeightNorm take it, too; a method "
+        "leaves it only for one at which it is better by more than a standard error of a "
+        "difference. So short a search on so few images often cannot tell two rates apart, and "
+        "methods whose rates differ by luck would not be compared; the price is that the shared "
+        "rate may suit one of them less (the main question has each at its own rate as well). "
+        "Variants of the clip have the rate of what they vary.\n\n"
         + markdown(["cell", "rate: held-out accuracy", "the chosen one is"], rows)
         + "\n\n![Held-out accuracy against the learning rate](figures/search.png)")
 
 
+def beyond_the_grid(results: Results, preset: Preset) -> str:
+    """Which cells were also tried at rates that are not in the choice."""
+    also = {}
+    for cell in cells_to_search(cells_of(EXPERIMENTS)):
+        others = sorted(set(searched(results, cell.key)) - set(preset.grid(cell)))
+        if others:
+            also[cell.key] = ", ".join(f"{lr:g}" for lr in others)
+    if not also:
+        return ""
+    return (" (" + "; ".join(f"{cell} was tried at {rates}, too" for cell, rates in also.items())
+            + ": these are no part of it)")
+
+
 def limits(results: Results, preset: Preset) -> str:
-    """What a reader should hold against the verdicts."""
+    """How far the verdicts reach, and what was settled when."""
     batches = preset.epochs[5] * preset.updates(5)
     share = 460 / batches
     return "\n".join([
@@ -214,8 +239,8 @@ def limits(results: Results, preset: Preset) -> str:
         "- Batch 128 makes so few updates of so few images that it is trained three times as many "
         "epochs, with α = 0.9 instead of 0.99; its comparison with batch 10 is one of whole "
         "recipes.",
-        "- Intervals over seeds hold for these training images. The main comparison also counts in "
-        "that other test images might have been drawn.",
+        "- Intervals over seeds hold for these training images. The main comparison is also made "
+        "with an interval that allows for other test images.",
         "- Learning rates come from one short run each; where the best one lies at the end of its "
         "range (see the table), a better one may lie outside.",
         "- Settled before any replication was run: sizes, threshold, the rule of the verdicts. "

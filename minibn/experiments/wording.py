@@ -25,6 +25,8 @@ def shown(difference: Difference | None, unit: str) -> str:
         return "–"
     scale, digits = (100, 2) if unit == "points" else (1, 2 if unit == "epochs" else 3)
     found = difference.estimate
+    if round(scale * abs(found.mean), digits) == round(scale * found.half, digits):
+        digits += 1                                        # to see which of them is larger
     return (f"{scale * found.mean:+.{digits}f} ± {scale * found.half:.{digits}f} {unit} "
             f"({difference.wins}/{found.n}; {scale * difference.detectable:.{digits}f})"
             ).replace("  ", " ")
