@@ -4,11 +4,15 @@ import importlib
 import re
 import shlex
 from argparse import ArgumentParser
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+import minibn
 from minibn.__main__ import COMMANDS
+from minibn.experiments import load_results
+from minibn.experiments.claims import FAILS, HOLDS, OPEN, judge
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -57,3 +61,18 @@ def test_the_example_runs():
     for _ in range(10):
         exec(step, names)
     assert float(names["loss"]) < before
+
+
+def test_the_verdicts_are_those_of_the_results():
+    results = load_results(ROOT / "results" / "scaled")
+    verdicts = Counter(one.verdict for one in judge(results))
+    runs = sum(r.unit.kind == "run" for r in results)
+    assert f"has {runs}, of narrow networks" in " ".join(TEXT.split())
+    assert (f"Of the paper's {verdicts.total()} claims, {verdicts[HOLDS]} hold at this size, "
+            f"{verdicts[FAILS]} do not, and of {verdicts[OPEN]} it cannot be told."
+            ) in " ".join(TEXT.split())
+
+
+def test_the_version_to_cite_is_the_packages():
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {minibn.__version__}\n" in citation
