@@ -170,6 +170,46 @@ def test_a_threshold_that_nobody_reached_is_no_mean():
     assert "| > 8 (0 of 10) |" in report(results, SCALED)
 
 
+def test_the_whole_once_more_shows_which_verdicts_stay(tmp_path, capsys):
+    """renorm_debias is planted 4 points above BN at first, and 4 below when all is done again."""
+    first = planted({"renorm_debias": 0.54})
+    then = planted({"renorm_debias": 0.46})
+    text = report(first, SCALED, second=then)
+    section = text.split("## The whole once more")[1].split("\n## ")[0]
+    claim = "At batch 5 renorm_debias ends slightly higher than BN."
+    assert f"| **{claim}** | **holds** | **does not hold** |" in section
+    changed = section.split("verdicts ")[1].split("\n")[0]
+    assert claim in changed and "Smaller batches end lower" not in changed
+    assert "The search chose the same learning rates." in section
+    assert "once more" not in report(first, SCALED)
+    for unit in list(then):
+        if unit.unit.cell == BN_10.key and unit.unit.kind == "run":
+            write_result(tmp_path / "a-again", replace(unit, unit=replace(
+                unit.unit, recipe=replace(unit.unit.recipe, lr=0.77))))
+        write_result(tmp_path / "a", unit)
+    assert main(["report", "--results", str(tmp_path / "a"), "--out", str(tmp_path / "out")]) == 0
+    written = (tmp_path / "out" / "REPORT.md").read_text(encoding="utf-8")
+    rate = then.of(BN_10.key)[0].unit.recipe.lr
+    assert f"other learning rates for some: all_cnn-bn-b10 {rate:g}, then 0.77." in written
+    assert main(["report", "--results", str(tmp_path / "a"), "--again", str(tmp_path / "none"),
+                 "--out", str(tmp_path / "out")]) == 2
+    assert "no results in" in capsys.readouterr().err
+
+
+def test_how_far_a_run_and_its_repetition_lie_apart():
+    """Every final accuracy is moved by 3 points: within a seed 3.0, between seeds as it was."""
+    first = pretend_results(search=False)
+    then = Results([replace(r, history=replace(r.history, test_accuracy={
+        mode: [a + 0.03 for a in curve] for mode, curve in r.history.test_accuracy.items()}))
+        for r in first])
+    text = report(first, SCALED, second=then)
+    assert "differ in final accuracy by 3.0 points" in text
+    spreads = [np.var([r.final() for r in first.of(cell)], ddof=1)
+               for cell in sorted({r.unit.cell for r in first if r.unit.kind == "run"})]
+    expected = 100 * np.sqrt(2 * np.mean(spreads))
+    assert f"two seeds of one cell by {expected:.1f}." in text
+
+
 def test_a_look_that_met_infinity_is_left_out():
     results = pretend_results(search=False)
     results.of(BN_5.key)[0].looks[-1]["mean"] = {"relu5": [None] * 5}

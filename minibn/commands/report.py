@@ -26,6 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=Path, metavar="DIR",
                         help="folder of result files (default: results/PRESET, for smoke "
                              "runs/smoke)")
+    parser.add_argument("--again", type=Path, metavar="DIR",
+                        help="folder of the results of the same experiments done once more, to "
+                             "compare the verdicts with (default: the folder of results with "
+                             "-again after its name, if there is one)")
     parser.add_argument("--out", type=Path, metavar="DIR",
                         help="where REPORT.md and figures/ go (default: results, for other "
                              "presets than scaled runs/PRESET-report)")
@@ -39,12 +43,17 @@ def run(args: argparse.Namespace) -> int:
     if not len(results):
         raise ValueError(f"no results in {folder}: `python -m minibn replicate --preset "
                          f"{preset.name}` makes them")
+    repeated = args.again or folder.with_name(f"{folder.name}-again")
+    second = load_results(repeated)
+    if args.again is not None and not len(second):
+        raise ValueError(f"no results in {repeated}")
     figures = out / "figures"
     figures.mkdir(parents=True, exist_ok=True)
     for name, figure in report_figures(results, preset).items():
         figure.savefig(figures / f"{name}.png")
     cost = out / "paper-cost.txt"
-    text = report(results, preset, cost.read_text(encoding="utf-8") if cost.exists() else "")
+    text = report(results, preset, cost.read_text(encoding="utf-8") if cost.exists() else "",
+                  second)
     (out / "REPORT.md").write_text(text, encoding="utf-8")
     for one in judge(results, preset):
         print(f"{one.verdict:<15}  {one.claim}")

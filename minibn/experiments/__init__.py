@@ -8,7 +8,8 @@
     results.py     the files of finished runs
     statistics.py  intervals and paired differences
     claims.py      the paper's claims and the rule that decides them
-    report.py      all of it as a page      main_question.py, wording.py   parts of it
+    report.py      all of it as a page      main_question.py, open_questions.py, again.py,
+                                            wording.py   parts of it
 
 For a notebook: `judge(load_results("results/scaled"))`.
 """

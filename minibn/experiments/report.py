@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from minibn.experiments.again import again
 from minibn.experiments.cells import (
     EXPERIMENTS,
     Cell,
@@ -57,8 +58,13 @@ REMARKS = {
 }
 
 
-def report(results: Results, preset: Preset, paper_cost: str = "") -> str:
-    """The whole page; paper_cost: what `replicate --preset paper --estimate` printed."""
+def report(results: Results, preset: Preset, paper_cost: str = "",
+           second: Results | None = None) -> str:
+    """The whole page.
+
+    paper_cost: what `replicate --preset paper --estimate` printed; second: the results of doing
+    everything once more.
+    """
     judged = judge(results, preset)
     parts = [
         "# Does it replicate?",
@@ -68,6 +74,7 @@ def report(results: Results, preset: Preset, paper_cost: str = "") -> str:
         "## Figures and tables", *experiment_sections(results, preset),
         "## What the paper leaves open", open_questions(results, preset),
         "## Learning rates", search_section(results, preset),
+        *(["## The whole once more", again(results, second, preset)] if second else []),
         "## Limits", limits(results, preset),
         *(["## What the paper's own sizes would cost", f"```\n{paper_cost.strip()}\n```"]
           if paper_cost.strip() else []),
