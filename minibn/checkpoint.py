@@ -3,7 +3,7 @@
 The file is a NumPy archive (.npz), read without pickle:
 
     header            JSON as bytes: format version, recipe, history, generator state, name and
-                      classes of the data set
+                      classes of the data set, number of test images
     params/NAME       the parameters
     velocity/NAME     the optimiser's velocities
     state/NAME        moving averages and step counters
@@ -62,6 +62,7 @@ def save_checkpoint(path: str | Path, run: Run) -> None:
         "generator": run.rng.bit_generator.state,
         "data": run.data.name,
         "classes": list(run.data.class_names),
+        "test_images": len(run.data.test_images),
     }
     arrays = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8),
               "mean": run.mean, "std": run.std}
@@ -139,6 +140,12 @@ def load_checkpoint(path: str | Path, run: Run) -> None:
         raise ValueError(f"{path} was trained on other images than the "
                          f"{len(run.data.train_images)} of {run.data.name} here: their channel "
                          "statistics differ")
+    tested, here = checkpoint.header.get("test_images"), len(run.data.test_images)
+    if tested not in (None, here):                         # older files do not say
+        raise ValueError(f"{path} was tested on {tested} images, and would now be on {here}")
+    if checkpoint.history.epochs > run.recipe.epochs:
+        raise ValueError(f"{path} has {checkpoint.history.epochs} epochs, more than the "
+                         f"{run.recipe.epochs} asked for")
     if set(checkpoint.history.test_accuracy) != set(run.history.test_accuracy):
         raise ValueError(f"{path} has other test modes than {run.recipe.norm}")
     groups = _groups(run)

@@ -52,13 +52,7 @@ def in_test_mode(model: Sequential, mode: str) -> Iterator[None]:
 
 def renormalizers(model: Sequential) -> list[Renormalizer]:
     """The layers that have a correction r, d, those of BRN and renorm_debias, in forward order."""
-    found: list[Renormalizer] = []
-    for layer in model.layers.values():
-        if isinstance(layer, Sequential):
-            found += renormalizers(layer)
-        elif isinstance(layer, Renormalizer):
-            found.append(layer)
-    return found
+    return [layer for _, layer in model.places() if isinstance(layer, Renormalizer)]
 
 
 def test_accuracy(model: Sequential, images: np.ndarray, labels: np.ndarray, mean: np.ndarray,

@@ -15,16 +15,17 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     is a device or a pipe.
     """
     check_regular(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    target = Path(os.path.realpath(path))          # a link stays, and leads to the new content
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         with open(temporary, "wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        os.replace(temporary, target)
     except OSError as error:
-        if error.filename == str(temporary):       # nobody has heard of that one
+        if error.filename in (None, str(temporary)):       # nobody has heard of that one
             error.filename = str(path)
         raise
     finally:

@@ -91,26 +91,37 @@ def save_record(path: Path, record: Record) -> None:
 
 
 def free_path(path: Path, record: Record) -> Path:
-    """`path`, or, where it holds something else than an earlier result of the same settings, the
-    first of path-2, path-3, … that does not.
+    """`path`, or the first of path-2, path-3, … that no other result has; the file is made.
 
-    The same settings: equal recipes, but for the number of epochs, and equal data.
+    An earlier result of the same runs is no other: the same recipes, but for the number of epochs,
+    on the same data, of which `record` is a continuation.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     found, number = path, 1
-    while found.exists() and not _same_settings(found, record):
+    while True:
+        try:
+            with open(found, "x"):                 # of two processes one gets the name
+                return found
+        except FileExistsError:
+            if _continues(record, found):
+                return found
         number += 1
         found = path.with_stem(f"{path.stem}-{number}")
-    return found
 
 
-def _same_settings(path: Path, record: Record) -> bool:
+def _continues(record: Record, path: Path) -> bool:
+    """Whether the record begins with all that the file holds."""
+    try:
+        earlier = read_record(path)
+    except (OSError, ValueError):
+        return False
+
     def settings(record: Record) -> tuple:
         return record.data, [replace(run.recipe, epochs=1).as_dict() for run in record.runs]
 
-    try:
-        return settings(read_record(path)) == settings(record)
-    except (OSError, ValueError):
-        return False
+    return settings(earlier) == settings(record) and all(
+        now.history.train_loss[:before.history.epochs] == before.history.train_loss
+        for before, now in zip(earlier.runs, record.runs, strict=True))
 
 
 def read_record(path: str | Path) -> Record:

@@ -46,8 +46,11 @@ class Diverged(ArithmeticError):
     """The loss is no longer finite; `history` holds the epochs before."""
 
     def __init__(self, message: str, history: History) -> None:
-        super().__init__(message)
+        super().__init__(message, history)         # both, for it may come from another process
         self.history = history
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class Run:

@@ -1,5 +1,6 @@
 """Checkpoints: whole or not there, read without pickle, and checked against the run."""
 
+import errno
 import io
 import json
 import os
@@ -16,6 +17,7 @@ import pytest
 from minibn.checkpoint import load_checkpoint, load_model, read_checkpoint, save_checkpoint
 from minibn.data import make_synthetic
 from minibn.evaluation import predict
+from minibn.files import write_atomically
 from minibn.recipe import Recipe
 from minibn.training import Run, train
 
@@ -121,6 +123,36 @@ def test_other_images_are_noticed(trained):
 
 
 # Damaged or foreign files
+
+def test_another_number_of_test_images_is_noticed(trained, tmp_path):
+    """Its accuracies would stand beside the old ones in one history; older files do not say."""
+    fewer = replace(DATA, test_images=DATA.test_images[:10], test_labels=DATA.test_labels[:10])
+    refused(trained[1], "was tested on 20 images, and would now be on 10", Run(TINY, fewer))
+    old = rewrite(trained[1], tmp_path / "old.npz", lambda header, _: header.pop("test_images"))
+    run = Run(TINY, fewer)
+    load_checkpoint(old, run)
+    assert run.history.epochs == 1
+
+
+def test_a_link_to_a_checkpoint_stays_a_link(trained, tmp_path):
+    target, link = tmp_path / "there.npz", tmp_path / "link.npz"
+    target.write_bytes(b"")
+    try:
+        link.symlink_to(target)
+    except OSError:
+        pytest.skip("needs links")
+    save_checkpoint(link, trained[0])
+    assert link.is_symlink() and read_checkpoint(target).recipe == TINY
+
+
+def test_an_error_without_a_name_gets_the_files(tmp_path):
+    def too_large(file):
+        raise OSError(errno.EFBIG, "File too large")
+
+    with pytest.raises(OSError, match="File too large") as caught:
+        write_atomically(tmp_path / "x.npz", too_large)
+    assert caught.value.filename == str(tmp_path / "x.npz") and not list(tmp_path.iterdir())
+
 
 def drop(name):
     return lambda header, arrays: (header if name in header else arrays).pop(name)

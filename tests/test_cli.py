@@ -21,7 +21,7 @@ from minibn.checkpoint import load_model
 from minibn.commands import options
 from minibn.data import download, make_synthetic
 from minibn.evaluation import predict
-from minibn.record import read_record
+from minibn.record import free_path, read_record
 from minibn.training import Run
 
 SYNTHETIC = make_synthetic()
@@ -570,32 +570,55 @@ def test_as_a_process(tmp_path):
 
 # Files of results
 
-def test_no_result_of_other_settings_is_overwritten(call, tmp_path):
-    """The same settings again, also for more epochs, write to the same file; others do not."""
+def test_no_result_is_overwritten(call, tmp_path):
+    """Every command gets a file of its own, also one that is given again."""
     def file_of(*options, command="compare"):
         _, out, err = call(command, *TINY, *options)
         assert err == ""
         return out.split("results  ")[1].strip()
 
     first = file_of("--norms", "bn")
-    assert file_of("--norms", "bn", "--epochs", "1") == first
-    kept = read_record(first)
-    second, third = file_of("--norms", "bn", "--lr", "0.02"), file_of("--norms", "bn", "gn")
-    assert [Path(name).name for name in (first, second, third)] == [
-        f"compare-synthetic-batch5-seed0{number}.json" for number in ("", "-2", "-3")]
-    assert file_of("--norms", "bn", "--lr", "0.02", "--no-flip") not in (first, second, third)
-    assert file_of("--norms", "bn", "--lr", "0.02") == second
-    assert read_record(first).runs[0].history.test_accuracy == kept.runs[0].history.test_accuracy
+    kept = Path(first).read_bytes()
+    others = [file_of("--norms", "bn"), file_of("--norms", "bn", "--epochs", "1"),
+              file_of("--norms", "bn", "--lr", "0.02"), file_of("--norms", "bn", "gn")]
+    assert [Path(name).name for name in (first, *others)] == [
+        f"compare-synthetic-batch5-seed0{number}.json" for number in ("", "-2", "-3", "-4", "-5")]
+    assert Path(first).read_bytes() == kept
     one = file_of("--norm", "bn", command="train")
-    assert file_of("--norm", "bn", "--limit-train", "30", command="train") != one
     Path(one).write_text("something else")
     assert file_of("--norm", "bn", command="train") != one
     assert Path(one).read_text() == "something else"
 
 
+def test_a_run_that_goes_on_keeps_its_result_file(call, tmp_path):
+    """Also for more epochs; another run with the same settings does not take it."""
+    def train(epochs, checkpoint):
+        status, out, err = call("train", *TINY, "--norm", "bn", "--epochs", epochs,
+                                "--checkpoint", checkpoint)
+        assert (status, err) == (0, "")
+        return out.split("results  ")[1].strip()
+
+    first = train(1, "a.npz")
+    assert train(3, "a.npz") == first == train(3, "a.npz")
+    assert read_record(first).runs[0].history.epochs == 3
+    other = train(2, "b.npz")
+    assert other != first and read_record(first).runs[0].history.epochs == 3
+    status, out, err = call("train", *TINY, "--norm", "bn", "--epochs", "2", "--checkpoint",
+                            "a.npz")
+    assert status == 2 and "a.npz has 3 epochs, more than the 2 asked for" in err
+
+
+def test_two_at_once_get_two_names(tmp_path, call):
+    assert call("compare", *TINY, "--norms", "bn", "--epochs", "1")[0] == 0
+    record = read_record(tmp_path / "runs" / "compare-synthetic-batch5-seed0.json")
+    names = {free_path(tmp_path / "x.json", record) for _ in range(3)}
+    assert {name.name for name in names} == {"x.json", "x-2.json", "x-3.json"}
+
+
 @pytest.mark.parametrize("argv", [["--redraw", "x.json", "--out", "new"],
                                   ["--redraw=x.json", "--epochs", "3"],
-                                  ["--epochs", "3", "--redraw", "x.json"]])
+                                  ["--epochs", "3", "--redraw", "x.json"],
+                                  ["--out=new", "--redraw=x.json"]])
 def test_redraw_takes_no_other_option(call, argv):
     status, out, err = call("compare", *argv)
     assert (status, out) == (2, "") and "--redraw takes no other option" in err
@@ -674,7 +697,7 @@ def test_replicate_and_report_know_where_the_smoke_preset_keeps_its_results(call
     assert runs == f"{count} runs ({count} of them done before)"
     status, out, err = call("report", "--preset", "smoke")
     assert (status, err) == (0, "") and Path("runs/smoke-report/REPORT.md").exists()
-    assert "not run          On NiN" in out and not Path("results").exists()
+    assert "too few runs     On NiN" in out and not Path("results").exists()
 
 
 def test_a_replication_that_is_stopped_says_how_to_go_on(call, monkeypatch):
@@ -687,3 +710,21 @@ def test_a_replication_that_is_stopped_says_how_to_go_on(call, monkeypatch):
     status, out, err = call("replicate", "table3", "--preset", "smoke")
     assert (status, err) == (130, "minibn replicate: stopped\n")
     assert "finished runs are kept in runs/smoke; the same command does the others" in out
+
+
+def test_results_of_another_preset_are_no_report_and_no_start(call, tmp_path):
+    argv = ["replicate", "table3", "--preset", "smoke", "--seeds", "1", "--processes", "1"]
+    assert call(*argv)[0] == 0
+    for wrong in (["report", "--results", "runs/smoke"],
+                  ["report", "--preset", "smoke", "--results", "runs/smoke", "--again", "other"],
+                  ["replicate", "table3", "--preset", "paper", "--out", "runs/smoke"]):
+        if "other" in wrong:
+            file = next(Path("runs/smoke").rglob("*.json"))
+            Path("other").mkdir()
+            changed = file.read_text().replace('"width": 2', '"width": 3')
+            (Path("other") / file.name).write_text(changed)
+        status, _, err = call(*wrong)
+        assert status == 2 and "of another preset than" in err
+    assert not Path("results").exists()
+    assert call("report", "--preset", "smoke", "--results", "runs/smoke")[0] == 0
+    assert Path("runs/smoke-report/REPORT.md").exists()

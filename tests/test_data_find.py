@@ -57,6 +57,12 @@ def test_first_folder_that_has_the_set(places):
     assert find_root("cifar100", named) == named
 
 
+def test_the_hint_names_the_folder_above_where_the_sets_own_was_named(places):
+    named, *_ = places
+    with pytest.raises(FileNotFoundError, match=f"--fetch cifar100 --data-dir {named}` downloads"):
+        find_root("cifar100", named / "cifar-100-python")
+
+
 def test_a_named_folder_is_the_only_one(places):
     named, environment, cache = places
     add(environment)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from multiprocessing import active_children
 from pathlib import Path
 
 import numpy as np
@@ -265,6 +266,17 @@ def test_runs_over_processes_are_the_runs_themselves_and_are_not_repeated(tmp_pa
     before = [path.stat().st_mtime_ns for path in paths]
     carry_out_all(listed, tmp_path / "out", tmp_path / "work", processes=2, progress=False)
     assert [path.stat().st_mtime_ns for path in paths] == before
+
+
+def test_an_error_in_one_run_ends_the_others(tmp_path):
+    endless = replace(UNIT, name="endless", recipe=replace(UNIT.recipe, epochs=10**6))
+    broken = SMOKE.run(BN_5, 0.03, 1)
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / f"{broken.name}.npz").write_text("no checkpoint")
+    with pytest.raises(ValueError, match="is not a minibn checkpoint"):
+        carry_out_all([endless, broken], tmp_path / "out", work, processes=2, progress=False)
+    assert not active_children() and not (tmp_path / "out").exists()
 
 
 def test_a_result_is_repeated_to_the_last_digit_and_a_changed_one_is_noticed(tmp_path):

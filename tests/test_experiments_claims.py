@@ -12,8 +12,8 @@ from minibn.experiments.cells import BN_5, BN_10, DEBIAS_5
 from minibn.experiments.claims import (
     FAILS,
     HOLDS,
-    NOT_RUN,
     OPEN,
+    TOO_FEW,
     decide,
     decide_equal,
     epochs_to,
@@ -88,10 +88,10 @@ def test_the_rule(low, high, verdict, equal):
 
 
 def test_what_was_not_run_is_not_judged():
-    assert set(verdicts(Results([])).values()) == {NOT_RUN}
+    assert set(verdicts(Results([])).values()) == {TOO_FEW}
     some = verdicts(pretend_results(names=("table4",), search=False))
-    assert some["nin_speed"] == some["batch_1"] == NOT_RUN
-    assert NOT_RUN not in (some["speed"], some["final"])
+    assert some["nin_speed"] == some["batch_1"] == TOO_FEW
+    assert TOO_FEW not in (some["speed"], some["final"])
     assert threshold(Results([]), SCALED, "all_cnn") == 1
 
 

@@ -328,13 +328,12 @@ def test_the_parameters_of_a_model_can_be_set_and_neither_added_nor_removed():
     model.params.update(new)
     assert model["one"].params["b"] is new["one.b"] and model["two"].params["b"] is new["two.b"]
     params = model.params
-    params |= {"one.b": np.full(3, 5, np.float32)}
-    assert model["one"].params["b"][0] == params["one.b"][0] == 5
     with pytest.raises(KeyError, match="no layer holds 'three.b' in its params"):
         params.update({"three.b": np.zeros(2)})
     before = list(params)
     for change in (lambda: params.pop("one.w"), lambda: params.clear(), lambda: params.popitem(),
-                   lambda: params.setdefault("three.w", 0), lambda: params.__delitem__("one.w")):
+                   lambda: params.setdefault("three.w", 0), lambda: params.__delitem__("one.w"),
+                   lambda: params.__ior__(new)):
         with pytest.raises(TypeError, match="params of a model .* neither added nor removed"):
             change()
     assert list(params) == before == list(model.params)
@@ -347,6 +346,17 @@ def test_a_copy_of_the_parameters_is_a_dict(copy):
     kept = copy(model.params)
     assert type(kept) is dict and list(kept) == ["one.w", "one.b"]
     assert np.array_equal(kept["one.w"], model["one"].params["w"])
+
+
+def test_a_layer_in_two_places_is_found_in_models_of_models():
+    relu = minibn.ReLU()
+    inner = minibn.Sequential(("linear", minibn.Linear(3, 3)), ("relu", relu))
+    with pytest.raises(ValueError, match="net.relu is first again"):
+        minibn.Sequential(("first", relu), ("net", inner))
+    with pytest.raises(ValueError, match="other is net again"):
+        minibn.Sequential(("net", inner), ("other", inner))
+    assert [name for name, _ in minibn.Sequential(("net", inner)).places()] == [
+        "net", "net.linear", "net.relu"]
 
 
 def test_a_model_is_a_layer(rng):

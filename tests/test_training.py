@@ -1,6 +1,7 @@
 """The training loop: what is measured, what is the same, and that it goes on where it stopped."""
 
 import math
+import pickle
 import warnings
 from dataclasses import replace
 
@@ -277,6 +278,11 @@ def test_a_run_that_diverges_says_where_and_without_warnings():
     assert "not finite at update 8 of epoch 1 (none, batch size 5, learning rate 1e+20)" in str(
         caught.value)
     assert caught.value.history.epochs == 0
+
+
+def test_divergence_can_come_from_another_process():
+    error = pickle.loads(pickle.dumps(Diverged("too far", History(seconds=[1.0]))))
+    assert str(error) == "too far" and error.history.epochs == 1
 
 
 def test_a_run_that_diverges_later_keeps_its_history(tmp_path):

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, print, write; 1 where every run diverged."""
     if args.redraw is not None:
         given = shlex.split(args.command)[4:]        # after python -m minibn compare
-        if len(given) > (1 if given[0].startswith("--redraw=") else 2):
+        if len(given) > 1 + ("--redraw" in given):   # one word more than in --redraw=FILE
             raise ValueError("--redraw takes no other option: everything is in its file")
         return _redraw(args.redraw)
     fill_defaults(args)

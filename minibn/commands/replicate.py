@@ -29,7 +29,14 @@ from minibn.experiments.cells import EXPERIMENTS
 from minibn.experiments.check import repeat
 from minibn.experiments.estimate import estimate
 from minibn.experiments.pool import carry_out_all
-from minibn.experiments.presets import PRESETS, Preset, cells_of, replications, results_folder
+from minibn.experiments.presets import (
+    PRESETS,
+    Preset,
+    cells_of,
+    check_preset,
+    replications,
+    results_folder,
+)
 from minibn.experiments.results import load_results, read_result, result_path
 from minibn.experiments.runner import processor
 from minibn.experiments.search import cells_to_search, choose_rates
@@ -49,8 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              "(default: $MINIBN_DATA, then ~/.cache/minibn)")
     parser.add_argument("--out", type=Path, metavar="DIR",
                         help="folder of results (default: results/PRESET, for smoke runs/smoke)")
-    parser.add_argument("--work", type=Path, default=Path("runs/replicate"), metavar="DIR",
-                        help="folder of checkpoints (default: runs/replicate)")
+    parser.add_argument("--work", type=Path, metavar="DIR",
+                        help="folder of checkpoints (default: runs/replicate/PRESET)")
     group = parser.add_argument_group("where to compute")
     group.add_argument("--processes", type=whole(1), metavar="N",
                        help="runs at a time (default: one for each core)")
@@ -79,25 +86,26 @@ def run(args: argparse.Namespace) -> int:
     names = chosen(args.experiments)
     if args.estimate:
         return _estimate(preset, names, args)
-    out = args.out or results_folder(preset)
+    out, work = args.out or results_folder(preset), args.work or Path("runs/replicate", preset.name)
+    check_preset(load_results(out), preset, out)
     settings = {"data_dir": args.data_dir, "processes": args.processes, "device": args.device,
                 "scheduler": args.scheduler, "progress": sys.stderr.isatty()}
 
     try:
-        return _run_missing(preset, names, out, args, settings)
+        return _run_missing(preset, names, out, work, args, settings)
     except KeyboardInterrupt:
         print(f"\nfinished runs are kept in {out}; the same command does the others")
         raise
 
 
-def _run_missing(preset: Preset, names: list[str], out: Path, args: argparse.Namespace,
-                 settings: dict[str, Any]) -> int:
+def _run_missing(preset: Preset, names: list[str], out: Path, work: Path,
+                 args: argparse.Namespace, settings: dict[str, Any]) -> int:
     """Search what rates are not known yet, then replicate what has no result yet."""
     cells = cells_of(names)
     search = [unit for cell in cells_to_search(cells) for unit in preset.search(cell)]
     if search:
         print(f"learning rates: {number_of(search, out)} on held-out training images", flush=True)
-        carry_out_all(search, out, args.work, **settings)
+        carry_out_all(search, out, work, **settings)
     rates = choose_rates(preset, cells, load_results(out))
     rows = [[cell.key, f"{rates[cell.key]:g}"] for cell in cells]
     print(f"\n{format_table(['cell', 'learning rate'], rows)}\n", flush=True)
@@ -105,7 +113,7 @@ def _run_missing(preset: Preset, names: list[str], out: Path, args: argparse.Nam
         return 0
     units = preset.pilots(rates) + replications(preset, names, rates, args.seeds)
     print(f"replications: {number_of(units, out)}", flush=True)
-    carry_out_all(units, out, args.work, **settings)
+    carry_out_all(units, out, work, **settings)
     diverged = [r.unit.name for r in load_results(out) if r.status == "diverged"]
     print(f"\nresults  {out}, {len(units)} runs"
           + (f"; diverged: {', '.join(diverged)}" if diverged else ""))

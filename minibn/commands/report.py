@@ -14,7 +14,7 @@ from pathlib import Path
 
 from minibn.experiments import PRESETS, load_results
 from minibn.experiments.claims import judge
-from minibn.experiments.presets import report_folder, results_folder
+from minibn.experiments.presets import check_preset, report_folder, results_folder
 from minibn.experiments.report import report
 from minibn.report_plots import report_figures
 
@@ -32,21 +32,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              "-again after its name, if there is one)")
     parser.add_argument("--out", type=Path, metavar="DIR",
                         help="where REPORT.md and figures/ go (default: results, for other "
-                             "presets than scaled runs/PRESET-report)")
+                             "presets than scaled runs/PRESET-report, and with --results the "
+                             "name of that folder with -report after it)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the report and print the verdicts."""
     preset = PRESETS[args.preset]
-    folder, out = args.results or results_folder(preset), args.out or report_folder(preset)
+    folder = args.results or results_folder(preset)
+    out = args.out or (report_folder(preset) if args.results is None else
+                       folder.with_name(f"{folder.name}-report"))
     results = load_results(folder)
     if not len(results):
         raise ValueError(f"no results in {folder}: `python -m minibn replicate --preset "
                          f"{preset.name}` makes them")
+    check_preset(results, preset, folder)
     repeated = args.again or folder.with_name(f"{folder.name}-again")
     second = load_results(repeated)
     if args.again is not None and not len(second):
         raise ValueError(f"no results in {repeated}")
+    check_preset(second, preset, repeated)
     figures = out / "figures"
     figures.mkdir(parents=True, exist_ok=True)
     for name, figure in report_figures(results, preset).items():

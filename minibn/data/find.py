@@ -44,7 +44,8 @@ def find_root(name: str, data_dir: str | Path | None = None) -> Path:
         places, there = " or ".join(map(str, folders)), ""
         if data_dir is not None:
             places += "" if folders[0].is_dir() else ", which is no folder"
-            there = f" --data-dir {shlex.quote(str(folders[0]))}"
+            above = folders[0].name == official(name).folder   # the set's own folder was named
+            there = f" --data-dir {shlex.quote(str(folders[0].parent if above else folders[0]))}"
         raise FileNotFoundError(
             f"no {name} in {places}; `python -m minibn data --fetch {name}{there}` downloads it"
         )

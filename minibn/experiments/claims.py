@@ -31,7 +31,7 @@ from minibn.experiments.statistics import (
 )
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot be told"
-NOT_RUN = "not run"    # the verdict where there is no pair of results for any part
+TOO_FEW = "too few runs"    # the verdict where no part has two pairs of results
 MARGIN = 0.01  # accuracies this close are "about the same"
 LEAST_PAIRS = 3
 
@@ -212,7 +212,7 @@ def judged_accumulation(results: Results) -> Judged:
 def judged(key: str, claim: str, where: str, *parts: Part) -> Judged:
     """The claim with the verdict that its parts give."""
     if all(part.difference is None for part in parts):
-        return Judged(key, claim, where, parts, NOT_RUN)
+        return Judged(key, claim, where, parts, TOO_FEW)
     verdicts = {part.verdict for part in parts}
     verdict = HOLDS if verdicts == {HOLDS} else FAILS if FAILS in verdicts else OPEN
     return Judged(key, claim, where, parts, verdict)

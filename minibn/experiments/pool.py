@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,7 @@ def over_processes(units: list[Unit], settings: tuple, processes: int, bar: tqdm
     """In the order given, `processes` at a time."""
     context = get_context("spawn")         # each worker loads NumPy anew, with one BLAS thread
     messages = context.Queue()
+    others = set(active_children())
     with one_thread_each(), ProcessPoolExecutor(
             min(processes, len(units)), context, initialise, (messages,)) as pool:
         waiting: set[Future] = {pool.submit(in_process, unit, settings) for unit in units}
@@ -66,6 +67,8 @@ def over_processes(units: list[Unit], settings: tuple, processes: int, bar: tqdm
                 for future in done:
                     future.result()
         except BaseException:
+            for worker in set(active_children()) - others:     # what they did is in checkpoints
+                worker.terminate()
             pool.shutdown(cancel_futures=True)
             raise
     show(messages, bar)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from minibn.experiments.cells import EXPERIMENTS, IOFFE, Cell
+from minibn.experiments.results import Result
 from minibn.experiments.units import Subset, Unit
 from minibn.recipe import Recipe
 
@@ -163,6 +164,21 @@ PRESETS = {
         epochs=dict.fromkeys(BATCHES, 100), lr_every={128: 64, 10: 26, 5: 26, 2: 26, 1: 26},
         rates=dict.fromkeys(UPDATES, (0.1,)), threshold={"all_cnn": 0.6, "nin": 0.6}),
 }
+
+
+def check_preset(results: Iterable[Result], preset: Preset, folder: Path) -> None:
+    """Every result is of this preset: its training images and its width.
+
+    Raises ValueError with the first that is not.
+    """
+    for result in results:
+        unit = result.unit
+        part = (unit.subset.data, unit.subset.classes, unit.subset.train)
+        ours = (preset.subset.data, preset.subset.classes, preset.subset.train)
+        if (part, unit.recipe.width) != (ours, preset.width.get(unit.recipe.network)):
+            raise ValueError(f"{folder} holds {unit.name} of another preset than {preset.name} "
+                             f"({unit.subset.data}, {unit.subset.train or 'all'} images, width "
+                             f"{unit.recipe.width})")
 
 
 def results_folder(preset: Preset) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from minibn.backend import Array
@@ -37,15 +37,11 @@ class FlatDict(dict):
         for flat_key, value in dict(*others, **values).items():
             self[flat_key] = value
 
-    def __ior__(self, other: Any) -> FlatDict:  # type: ignore[override, misc]
-        self.update(other)
-        return self
-
     def _keep(self, *_: Any) -> NoReturn:
         raise TypeError(f"the {self._which} of a model are those of its layers: keys can be "
-                        "neither added nor removed")
+                        "neither added nor removed; update() sets several")
 
-    __delitem__ = pop = popitem = clear = setdefault = _keep  # type: ignore[assignment]
+    __delitem__ = __ior__ = pop = popitem = clear = setdefault = _keep  # type: ignore[assignment]
 
     def __reduce__(self) -> tuple:
         return dict, (dict(self),)
@@ -89,14 +85,24 @@ class Sequential(Layer):
                 raise TypeError(f"{name} must be a Layer, not {type(layer).__name__}")
             if name in self.layers or "." in name:
                 raise ValueError(f"layer names must be unique and without dots, not {name!r}")
-            for other, before in self.layers.items():
-                if layer is before:    # it remembers one forward pass, so backward would go wrong
-                    raise ValueError(f"{name} is {other} again: make a layer for each place")
             self.layers[name] = layer
+        places: dict[int, str] = {}
+        for place, layer in self.places():
+            if id(layer) in places:    # it remembers one forward pass, so backward would go wrong
+                raise ValueError(f"{place} is {places[id(layer)]} again: make a layer for each "
+                                 "place")
+            places[id(layer)] = place
         self.share(Workspace())
 
     def __getitem__(self, name: str) -> Layer:
         return self.layers[name]
+
+    def places(self) -> Iterator[tuple[str, Layer]]:
+        """Every layer with its name, those of models in the model as "model.layer"."""
+        for name, layer in self.layers.items():
+            yield name, layer
+            if isinstance(layer, Sequential):
+                yield from ((f"{name}.{place}", inner) for place, inner in layer.places())
 
     @property
     def params(self) -> FlatDict:  # type: ignore[override]
