@@ -110,6 +110,7 @@ def test_nbgrader_marks(path):
 
 
 @every_solution
+@pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")      # some divide by 0
 def test_wrong_answers_are_refused(path, monkeypatch, capsys):
     """Right answers pass, however they are written, and each wrong one of tests/wrong_answers/ is
     told what is wrong."""
