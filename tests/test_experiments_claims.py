@@ -178,7 +178,8 @@ def test_the_whole_once_more_shows_which_verdicts_stay(tmp_path, capsys):
     section = text.split("## The whole once more")[1].split("\n## ")[0]
     claim = "At batch 5 renorm_debias ends slightly higher than BN."
     assert f"| **{claim}** | **holds** | **does not hold** |" in section
-    changed = section.split("verdicts ")[1].split("\n")[0]
+    changed = section.split("Others came of: ")[1].split("\n")[0]
+    assert "Everything was done once more" in text and "higher at the end, does not hold." in text
     assert claim in changed and "Smaller batches end lower" not in changed
     assert "The search chose the same learning rates." in section
     assert "once more" not in report(first, SCALED)

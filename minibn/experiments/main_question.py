@@ -28,6 +28,7 @@ from minibn.experiments.claims import (
     final,
     final_in,
     first_epoch,
+    judge,
     mean_accuracy,
     mean_loss,
     threshold,
@@ -38,8 +39,12 @@ from minibn.experiments.search import searched
 from minibn.experiments.wording import capital, markdown, reasons, shown
 
 
-def main_question(results: Results, preset: Preset, judged: Sequence[Judged]) -> str:
-    """Faster, and slightly higher at the end? With what might overturn the answer beside it."""
+def main_question(results: Results, preset: Preset, judged: Sequence[Judged],
+                  second: Results | None = None) -> str:
+    """Faster, and slightly higher at the end? With what might overturn the answer beside it.
+
+    second: the results of doing everything once more.
+    """
     by_key = {one.key: one for one in judged}
     speed, end = by_key["speed"], by_key["final"]
     rates = {r.unit.recipe.lr for cell in (BN_5, BRN_5, DEBIAS_5) for r in results.of(cell.key)}
@@ -88,6 +93,7 @@ def main_question(results: Results, preset: Preset, judged: Sequence[Judged]) ->
         reasons(speed) + " " + reasons(end),
         in_words(speed, end, ", ".join(unlike_brn)),
         new_seeds(results, preset, end),
+        once_more(second, preset) if second else "",
         other_rates(results),
         older_averages(results),
         "The rule was in the code before these runs (Limits says what was settled when): a claim "
@@ -137,6 +143,14 @@ def new_seeds(results: Results, preset: Preset, end: Judged) -> str:
             f"with {shown(seeds, 'points')}, and, allowing for other test images, "
             f"{said[decide(images)]}, with {shown(images, 'points')}. After such a second look "
             "intervals that are called 95 % are somewhat too narrow.")
+
+
+def once_more(second: Results, preset: Preset) -> str:
+    """What the two main claims come to when everything is done a second time."""
+    by_key = {one.key: one for one in judge(second, preset)}
+    speed, end = by_key["speed"], by_key["final"]
+    return (f"Everything was done once more (“The whole once more”, below). Then: faster, "
+            f"{speed.verdict}; higher at the end, {end.verdict}. {reasons(speed)} {reasons(end)}")
 
 
 def other_rates(results: Results) -> str:

@@ -69,7 +69,7 @@ def report(results: Results, preset: Preset, paper_cost: str = "",
     parts = [
         "# Does it replicate?",
         opening(results, preset),
-        "## The main question", main_question(results, preset, judged),
+        "## The main question", main_question(results, preset, judged, second),
         "## The paper's claims", claims_table(judged),
         "## Figures and tables", *experiment_sections(results, preset),
         "## What the paper leaves open", open_questions(results, preset),
