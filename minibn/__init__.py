@@ -1,6 +1,9 @@
 """minibn: the executable paper on small-batch normalisation."""
 
-from minibn import data, functional, optim
+from importlib import import_module
+from types import ModuleType
+
+from minibn import functional, optim
 from minibn.layers.activations import ELU, ReLU
 from minibn.layers.conv import Conv2d
 from minibn.layers.dropout import Dropout
@@ -22,3 +25,11 @@ __all__ = [
     "GroupNorm", "LayerNorm", "Linear", "MaxPool2d", "ReLU", "RenormDebias", "Sequential",
     "WeightNorm", "all_cnn", "data", "functional", "nin", "optim",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """`minibn.data` at its first use: with it come parts of Python that read archives and the
+    network, a third of the memory of a process that trains on arrays it has."""
+    if name == "data":
+        return import_module("minibn.data")
+    raise AttributeError(f"module 'minibn' has no attribute {name!r}")
