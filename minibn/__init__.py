@@ -29,7 +29,7 @@ __all__ = [
 
 def __getattr__(name: str) -> ModuleType:
     """`minibn.data` at its first use: with it come parts of Python that read archives and the
-    network, a third of the memory of a process that trains on arrays it has."""
+    network, which are a third of the memory that importing takes."""
     if name == "data":
         return import_module("minibn.data")
     raise AttributeError(f"module 'minibn' has no attribute {name!r}")

@@ -49,9 +49,10 @@ class Parser(argparse.ArgumentParser):
     """Reports a mistake in one line."""
 
     def error(self, message: str) -> NoReturn:
-        given = message.removeprefix("unrecognized arguments: ").split()
-        if message.startswith("unrecognized arguments: --"):
-            close = get_close_matches(given[0].partition("=")[0], self._option_string_actions, n=1)
+        problem, _, given = message.partition(": --")
+        if problem == "unrecognized arguments":
+            option = "--" + given.split()[0].partition("=")[0]
+            close = get_close_matches(option, self._option_string_actions, n=1)
             message += f": did you mean {close[0]}?" if close else ""
         self.exit(2, f"{self.prog}: {message} ({self.prog} --help explains)\n")
 

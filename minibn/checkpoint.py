@@ -125,7 +125,8 @@ def load_checkpoint(path: str | Path, run: Run) -> None:
     """Bring a fresh run of the same recipe and data to where the checkpoint was written.
 
     Raises ValueError naming the first difference where recipe, data or a shape do not agree.
-    More epochs than the checkpoint's recipe asked for are allowed: the run goes on.
+    More epochs than the checkpoint's recipe asked for are allowed: the run goes on.  Fewer than the
+    checkpoint has are not, nor is another number of test images.
     """
     checkpoint = read_checkpoint(path)
     ours, theirs = run.recipe.as_dict(), checkpoint.recipe.as_dict()

@@ -12,13 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from minibn.experiments.cells import EXPERIMENTS, Cell
-from minibn.experiments.claims import Part, threshold
+from minibn.experiments.claims import threshold
 from minibn.experiments.open_questions import open_parts
 from minibn.experiments.presets import Preset, cells_of
 from minibn.experiments.report import DRAWN
 from minibn.experiments.results import Result, Results
 from minibn.experiments.search import cells_to_search, searched
 from minibn.experiments.statistics import t_quantile
+from minibn.experiments.verdicts import Part
 from minibn.norms import NORMS
 from minibn.plots import STYLES
 

@@ -728,3 +728,7 @@ def test_results_of_another_preset_are_no_report_and_no_start(call, tmp_path):
     assert not Path("results").exists()
     assert call("report", "--preset", "smoke", "--results", "runs/smoke")[0] == 0
     assert Path("runs/smoke-report/REPORT.md").exists()
+    (tmp_path / "runs" / "smoke-report" / "REPORT.md").unlink()
+    os.chdir("runs/smoke")                           # the fixture goes back
+    assert call("report", "--preset", "smoke", "--results", ".")[0] == 0
+    assert (tmp_path / "runs" / "smoke-report" / "REPORT.md").exists()

@@ -7,23 +7,21 @@ import pytest
 from pretend_results import SCALED, pretend_results
 
 from minibn.__main__ import main
-from minibn.experiments import claims
 from minibn.experiments.cells import BN_5, BN_10, DEBIAS_5
-from minibn.experiments.claims import (
+from minibn.experiments.claims import judge, threshold
+from minibn.experiments.measures import epochs_to, final, roughness
+from minibn.experiments.report import report
+from minibn.experiments.results import Results, write_result
+from minibn.experiments.statistics import Difference, Estimate
+from minibn.experiments.verdicts import (
     FAILS,
     HOLDS,
     OPEN,
     TOO_FEW,
+    compare,
     decide,
     decide_equal,
-    epochs_to,
-    judge,
-    roughness,
-    threshold,
 )
-from minibn.experiments.report import report
-from minibn.experiments.results import Results, write_result
-from minibn.experiments.statistics import Difference, Estimate
 from minibn.experiments.wording import shown
 from minibn.history import History
 
@@ -237,7 +235,7 @@ def test_the_report_is_whole_and_says_what_is_missing(tmp_path, capsys):
     text = (tmp_path / "out" / "REPORT.md").read_text(encoding="utf-8")
     for word in (" nan", "+nan", "None", "Not (fully) run"):
         assert word not in text
-    for judged in claims.judge(whole, SCALED):
+    for judged in judge(whole, SCALED):
         assert judged.claim in text
     pictures = {line.split("](")[1].rstrip(")") for line in text.splitlines()
                 if line.startswith("![")}
@@ -255,7 +253,7 @@ def test_seeds_that_nobody_had_seen_stand_by_themselves():
     whole = pretend_results(names=("table4",), seeds=13)
     later = whole.after(SCALED.first_round)
     assert [a.seed for a, _ in later.pairs(*cells)] == [11, 12, 13]
-    difference = shown(claims.compare(later, *cells, claims.final), "points")
+    difference = shown(compare(later, *cells, final), "points")
     row = f"| final accuracy, seeds from 11 on | {difference} |"
     assert row in report(whole, SCALED)
     assert "seeds from" not in report(pretend_results(names=("table4",), seeds=10), SCALED)

@@ -7,12 +7,16 @@ from argparse import ArgumentParser
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import minibn
 from minibn.__main__ import COMMANDS
 from minibn.experiments import load_results
-from minibn.experiments.claims import FAILS, HOLDS, OPEN, judge
+from minibn.experiments.cells import RATES, trio
+from minibn.experiments.claims import judge
+from minibn.experiments.measures import final, first_epoch
+from minibn.experiments.verdicts import FAILS, HOLDS, OPEN, compare, decide
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -76,6 +80,26 @@ def test_the_verdicts_are_those_of_the_results():
     assert f": {len(changed)} verdicts of the {len(again)} came out otherwise, and they were the " \
         "three that had held." in " ".join(TEXT.split())
     assert [one.verdict for one in changed] == [HOLDS] * 3 and verdicts[HOLDS] == 3
+
+
+def test_what_came_out_is_in_the_results():
+    """The sentences between the counts: rates at batch 5, BRN, batch 1."""
+    results = load_results(ROOT / "results" / "scaled")
+
+    def verdict(first, second, measure=final):
+        return decide(compare(results, first, second, measure))
+
+    bn, brn, debias = (cell.key for cell in trio("all_cnn", 5))
+    assert verdict(debias, bn) == HOLDS
+    for lr in RATES:
+        assert lr > results.of(bn)[0].unit.recipe.lr
+        bn_there, _, debias_there = (cell.key for cell in trio("all_cnn", 5, lr=lr))
+        assert verdict(debias_there, bn_there) != HOLDS
+    assert (verdict(debias, brn, first_epoch), verdict(debias, brn)) == (HOLDS, OPEN)
+    at_one = {norm: np.mean([final(r) for r in results.of(f"all_cnn-{norm}-b1")])
+              for norm in ("bn", "brn", "renorm_debias", "wn", "ln", "gn")}
+    assert min(at_one["ln"], at_one["gn"]) > 0.3 > 0.15 > max(
+        at_one[norm] for norm in ("bn", "brn", "renorm_debias", "wn"))
 
 
 def test_the_version_to_cite_is_the_packages():

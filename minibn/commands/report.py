@@ -40,14 +40,13 @@ def run(args: argparse.Namespace) -> int:
     """Write the report and print the verdicts."""
     preset = PRESETS[args.preset]
     folder = args.results or results_folder(preset)
-    out = args.out or (report_folder(preset) if args.results is None else
-                       folder.with_name(f"{folder.name}-report"))
+    out = args.out or (report_folder(preset) if args.results is None else beside(folder, "report"))
     results = load_results(folder)
     if not len(results):
         raise ValueError(f"no results in {folder}: `python -m minibn replicate --preset "
                          f"{preset.name}` makes them")
     check_preset(results, preset, folder)
-    repeated = args.again or folder.with_name(f"{folder.name}-again")
+    repeated = args.again or beside(folder, "again")
     second = load_results(repeated)
     if args.again is not None and not len(second):
         raise ValueError(f"no results in {repeated}")
@@ -64,3 +63,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"{one.verdict:<15}  {one.claim}")
     print(f"\nreport  {out / 'REPORT.md'}")
     return 0
+
+
+def beside(folder: Path, what: str) -> Path:
+    """The folder with "-what" after its name; of "." and "..", too, which have none."""
+    named = folder if folder.name not in ("", "..") else folder.resolve()
+    return named.with_name(f"{named.name}-{what}")

@@ -7,7 +7,8 @@
     pool.py        carry out many           search.py  choose their learning rates
     results.py     the files of finished runs
     statistics.py  intervals and paired differences
-    claims.py      the paper's claims and the rule that decides them
+    measures.py    what is compared         verdicts.py  the rule that decides
+    claims.py      the paper's claims, each judged
     report.py      all of it as a page      main_question.py, open_questions.py, again.py,
                                             wording.py   parts of it
 

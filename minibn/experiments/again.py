@@ -18,8 +18,8 @@ from minibn.experiments.wording import markdown, shown
 
 def again(results: Results, second: Results, preset: Preset) -> str:
     """Claims, differences and verdicts of both, side by side; and how far runs lie apart."""
-    rows, changed = [], []
-    for one, other in zip(judge(results, preset), judge(second, preset), strict=True):
+    rows, changed, first = [], [], judge(results, preset)
+    for one, other in zip(first, judge(second, preset), strict=True):
         rows.append([f"**{one.claim}**", f"**{one.verdict}**", f"**{other.verdict}**"])
         for part, repeated in zip(one.parts, other.parts, strict=True):
             same = part.what == repeated.what          # another pilot, another threshold
@@ -29,13 +29,12 @@ def again(results: Results, second: Results, preset: Preset) -> str:
         if one.verdict != other.verdict:
             changed.append(one.claim)
     made = sorted({str(r.made.get("processor")) for r in second})
-    total = len(judge(results, preset))
     lines = [
         f"The same command once more, its search of learning rates included, with a later version "
         f"of the code on {', '.join(made)} ({len(second)} runs). Seeds are the same, rounding is "
         "not, and after some hundred updates nothing else is. Intervals over seeds know nothing of "
         "the luck of the search; here it has been drawn a second time.",
-        f"Of {total} verdicts {total - len(changed)} are the same. "
+        f"Of {len(first)} verdicts {len(first) - len(changed)} are the same. "
         + (f"Others came of: {' '.join(changed)}" if changed else ""),
         rates(results, second), spread(results, second),
         markdown(["", "first", "again"], rows)]

@@ -1,61 +1,37 @@
-"""The paper's claims, each with what was measured and a verdict by a rule fixed beforehand.
-
-The rule.  Every part of a claim is a difference between two cells, taken seed by seed (same
-initial weights, same images in the same order) and signed so that the paper expects it above 0.
-
-    holds           the 95 % interval of the mean difference lies above 0
-    does not hold   it lies below 0
-    cannot be told  it contains 0
-
-A claim of several parts holds if all hold, does not hold if one does not, and cannot be told
-otherwise.  A claim of equality holds if the interval lies within ± a margin, does not hold if it
-lies outside it.  Fewer than three pairs tell nothing.  Runs that diverged count at chance; a run
-that never reaches the threshold counts with one epoch more than it had.
-"""
+"""The paper's claims, each with what was measured for it and a verdict (`verdicts.py`)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
 from minibn.experiments.cells import BN_5, BN_10, BRN_5, DEBIAS_5, RATES
-from minibn.experiments.presets import PRESETS, Preset
-from minibn.experiments.results import Result, Results
-from minibn.experiments.statistics import (
-    Difference,
-    difference_on_images,
-    paired_difference,
+from minibn.experiments.measures import (
+    Measure,
+    activation,
+    epochs_to,
+    final,
+    first_epoch,
+    last_loss,
+    mean_loss,
+    roughness,
 )
-
-HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot be told"
-TOO_FEW = "too few runs"    # the verdict where no part has two pairs of results
-MARGIN = 0.01  # accuracies this close are "about the same"
-LEAST_PAIRS = 3
-
-Measure = Callable[[Result], float]
-
-
-class Part(NamedTuple):
-    """One difference: what it is, over which pairs, its unit, and the verdict on it alone."""
-
-    what: str
-    unit: str                       # "points" (of accuracy, %), "epochs", "nats" or "" (a number)
-    difference: Difference | None   # None: fewer than two pairs of results
-    verdict: str
-
-
-class Judged(NamedTuple):
-    """A claim of the paper, its parts and the verdict; note: what else to know."""
-
-    key: str
-    claim: str
-    where: str
-    parts: tuple[Part, ...]
-    verdict: str
-    note: str = ""
+from minibn.experiments.presets import PRESETS, Preset
+from minibn.experiments.results import Results
+from minibn.experiments.statistics import paired_difference
+from minibn.experiments.verdicts import (
+    FAILS,
+    MARGIN,
+    OPEN,
+    Judged,
+    Part,
+    compare,
+    compare_images,
+    decide,
+    decide_equal,
+    judged,
+)
 
 
 def judge(results: Results, preset: Preset = PRESETS["scaled"]) -> list[Judged]:
@@ -207,116 +183,3 @@ def judged_accumulation(results: Results) -> Judged:
     # A cause of what is not there can be neither shown nor refuted.
     return found._replace(verdict=OPEN, note="BRN does not do worse here, so there is nothing to "
                           "explain. (That such a verdict is left open was settled after the runs.)")
-
-
-def judged(key: str, claim: str, where: str, *parts: Part) -> Judged:
-    """The claim with the verdict that its parts give."""
-    if all(part.difference is None for part in parts):
-        return Judged(key, claim, where, parts, TOO_FEW)
-    verdicts = {part.verdict for part in parts}
-    verdict = HOLDS if verdicts == {HOLDS} else FAILS if FAILS in verdicts else OPEN
-    return Judged(key, claim, where, parts, verdict)
-
-
-def compare(results: Results, first: str, second: str, measure: Measure) -> Difference | None:
-    """measure(first) − measure(second) over equal seeds; None with fewer than two pairs.
-
-    A pair counts where there is something to measure in both: in a run that diverged in its first
-    epoch there are no activations.
-    """
-    pairs = results.pairs(first, second)
-    found = [(measure(a), measure(b)) for a, b in pairs]
-    found = [pair for pair in found if np.isfinite(pair).all()]
-    if len(found) < 2:
-        return None
-    return paired_difference(*zip(*found, strict=True))
-
-
-def compare_images(results: Results, first: str, second: str) -> Difference | None:
-    """The final accuracies' difference with the test images' part in its interval.
-
-    None with fewer than two pairs of runs that did not diverge.
-    """
-    pairs = [(a, b) for a, b in results.pairs(first, second) if a.status == b.status == "done"]
-    if len(pairs) < 2:
-        return None
-    return difference_on_images(np.array([a.right_on_images() for a, _ in pairs]),
-                                np.array([b.right_on_images() for _, b in pairs]))
-
-
-def decide(difference: Difference | None) -> str:
-    """The rule: where the interval of a difference that should be above 0 lies."""
-    if difference is None or difference.estimate.n < LEAST_PAIRS:
-        return OPEN
-    low, high = difference.estimate.low, difference.estimate.high
-    return HOLDS if low > 0 else FAILS if high < 0 else OPEN
-
-
-def decide_equal(difference: Difference | None, margin: float) -> str:
-    """The rule for a claim that two cells are about equal."""
-    if difference is None or difference.estimate.n < LEAST_PAIRS:
-        return OPEN
-    low, high = difference.estimate.low, difference.estimate.high
-    if -margin < low and high < margin:
-        return HOLDS
-    return FAILS if low > margin or high < -margin else OPEN
-
-
-def final(result: Result) -> float:
-    """Test accuracy after the last epoch, in the method's own test mode."""
-    return result.final()
-
-
-def final_in(mode: str) -> Measure:
-    """Test accuracy after the last epoch in this test mode."""
-    return lambda result: result.final(mode)
-
-
-def best(result: Result) -> float:
-    """The highest test accuracy of any epoch."""
-    return float(result.curve().max())
-
-
-def mean_accuracy(result: Result) -> float:
-    """Test accuracy, mean over all epochs: speed without a threshold."""
-    return float(result.curve().mean())
-
-
-def first_epoch(result: Result) -> float:
-    """Test accuracy after the first epoch."""
-    return float(result.curve()[0])
-
-
-def epochs_to(threshold: float) -> Measure:
-    """Epochs to the threshold, interpolated; one more than the run had where it never came."""
-    return lambda result: min(result.crossing(threshold), result.unit.recipe.epochs + 1)
-
-
-def mean_loss(result: Result) -> float:
-    """Training loss, mean over all epochs; ln(classes) from where the run diverged."""
-    return float(np.nan_to_num(result.losses(), nan=-np.log(result.chance)).mean())
-
-
-def last_loss(result: Result) -> float:
-    """Training loss of the last epoch; ln(classes) if the run diverged."""
-    return float(np.nan_to_num(result.losses(), nan=-np.log(result.chance))[-1])
-
-
-def roughness(result: Result) -> float:
-    """Mean size of the bends of the accuracy curve, |a(e+1) − 2·a(e) + a(e−1)|."""
-    bends = np.abs(np.diff(result.curve(), 2))
-    return float(bends.mean()) if len(bends) else 0.0
-
-
-def activation(moment: str, place: str = "relu5") -> Measure:
-    """The median channel's mean or variance after conv5's activation, mean over all epochs' ends.
-
-    The looks before the end of the first epoch are left out; NaN where there are no others, or
-    where a look met NaN or infinity.
-    """
-    def measure(result: Result) -> float:
-        recipe = result.unit.recipe
-        each = (result.unit.subset.train or 50_000) // (recipe.batch_size * recipe.accumulate)
-        values = [one[moment][place][2] for one in result.looks if one["update"] % each == 0]
-        return float(np.mean(values)) if values and None not in values else np.nan
-    return measure

@@ -15,27 +15,28 @@ from minibn.experiments.cells import (
     Cell,
     trio,
 )
-from minibn.experiments.claims import (
-    FAILS,
-    HOLDS,
-    OPEN,
-    Judged,
+from minibn.experiments.claims import judge, threshold
+from minibn.experiments.measures import (
     best,
-    compare,
-    compare_images,
-    decide,
     epochs_to,
     final,
     final_in,
     first_epoch,
-    judge,
     mean_accuracy,
     mean_loss,
-    threshold,
 )
 from minibn.experiments.presets import Preset
 from minibn.experiments.results import Results
 from minibn.experiments.search import searched
+from minibn.experiments.verdicts import (
+    FAILS,
+    HOLDS,
+    OPEN,
+    Judged,
+    compare,
+    compare_images,
+    decide,
+)
 from minibn.experiments.wording import capital, markdown, reasons, shown
 
 
@@ -95,7 +96,7 @@ def main_question(results: Results, preset: Preset, judged: Sequence[Judged],
         new_seeds(results, preset, end),
         once_more(second, preset) if second else "",
         other_rates(results),
-        older_averages(results),
+        younger_averages(results),
         "The rule was in the code before these runs (Limits says what was settled when): a claim "
         "holds if the 95 % interval of the paired difference lies on its side of 0, does not hold "
         "if it lies on the other, and otherwise cannot be told. These two are the questions the "
@@ -194,8 +195,8 @@ def cost_of_sharing(results: Results, lr: float) -> str:
             f"is {shown(across, 'points')}.")
 
 
-def older_averages(results: Results) -> str:
-    """What is left of the gain on BN where no average is older than some ten batches."""
+def younger_averages(results: Results) -> str:
+    """What is left of the gain on BN where the averages are of some ten batches only."""
     young = compare(results, DEBIAS_SHORT.key, BN_SHORT.key, mean_accuracy)
     usual = compare(results, DEBIAS_5.key, BN_5.key, mean_accuracy)
     if young is None or usual is None:

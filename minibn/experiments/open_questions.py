@@ -15,11 +15,8 @@ from minibn.experiments.cells import (
     Cell,
     trio,
 )
-from minibn.experiments.claims import (
+from minibn.experiments.measures import (
     Measure,
-    Part,
-    compare,
-    decide,
     final,
     final_in,
     first_epoch,
@@ -28,6 +25,7 @@ from minibn.experiments.claims import (
 from minibn.experiments.presets import Preset
 from minibn.experiments.results import Results
 from minibn.experiments.statistics import estimate, paired_difference
+from minibn.experiments.verdicts import Part, compare, decide
 from minibn.experiments.wording import markdown, plus_minus, scaled, shown
 
 

@@ -15,18 +15,15 @@ from minibn.experiments.cells import (
     EXPERIMENTS,
     Cell,
 )
-from minibn.experiments.claims import (
-    Judged,
-    epochs_to,
-    judge,
-    threshold,
-)
+from minibn.experiments.claims import judge, threshold
 from minibn.experiments.main_question import main_question
+from minibn.experiments.measures import epochs_to
 from minibn.experiments.open_questions import open_questions
 from minibn.experiments.presets import Preset, cells_of
 from minibn.experiments.results import Results
 from minibn.experiments.search import cells_to_search, choose_rates, searched
 from minibn.experiments.statistics import estimate
+from minibn.experiments.verdicts import Judged
 from minibn.experiments.wording import (
     batch_name,
     clipped,

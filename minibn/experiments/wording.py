@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from minibn.experiments.cells import Cell
-from minibn.experiments.claims import Judged
 from minibn.experiments.results import Result
 from minibn.experiments.statistics import Difference, Estimate
+from minibn.experiments.verdicts import Judged
 
 
 def reasons(one: Judged) -> str:
