@@ -62,19 +62,19 @@ def part(where: tuple[str, int]) -> str:
         return "other"
     path = Path(where[0]).relative_to(LIBRARY)
     if path.parts[0] == "norms":
-        return "normalisation"
+        return "normalization"
     if path.stem in ("conv", "windows", "winograd"):
         code = linecache.getline(*where).split("#")[0]
         if not PRODUCT.search(code):
             return "windows"
         return "transforms" if TRANSFORM.search(code) else "products"
     named = {"activations": "activation", "pooling": "pooling", "losses": "loss",
-             "optim": "optimiser"}
+             "optim": "optimizer"}
     return named.get(path.stem, "other")
 
 
-PARTS = ("products", "transforms", "windows", "normalisation", "activation", "pooling", "loss",
-         "optimiser", "other")
+PARTS = ("products", "transforms", "windows", "normalization", "activation", "pooling", "loss",
+         "optimizer", "other")
 
 
 def of_step(step) -> dict:

@@ -1,8 +1,8 @@
-"""What `minibn/blas.py` gains by asking OpenBLAS directly, by itself and with arrays in the cache.
+"""What `minibn/blas` gains by asking OpenBLAS directly, by itself and with arrays in the cache.
 
     python benchmarks/openblas.py
 
-Stacks of products of a step at batch 5 and 10 as minimal filtering has them, and the optimiser's
+Stacks of products of a step at batch 5 and 10 as minimal filtering has them, and the optimizer's
 two sums over the weights of ALL-CNN; lower quartile of 200 calls each, in milliseconds.
 """
 
@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import machine  # noqa: E402
 from tables import machine_text, table  # noqa: E402
 
-from minibn import blas  # noqa: E402
 from minibn.backend import empty  # noqa: E402
+from minibn.kernels import openblas as blas  # noqa: E402
 from minibn.models import all_cnn  # noqa: E402
 
 STACKS = [(36, 180, 96, 96), (36, 96, 180, 96), (25, 80, 192, 192), (36, 90, 192, 192)]
@@ -68,7 +68,7 @@ def main() -> None:
         blas.decay_and_add(v, 0.9, g)
         blas.add_scaled(p, -1e-6, v)
 
-    rows.append([f"optimiser, {WEIGHTS:,} weights", *both(step)])
+    rows.append([f"optimizer, {WEIGHTS:,} weights", *both(step)])
     print(machine_text(machine.describe()) + ".\n")
     print(table(["what", "NumPy alone ms", "OpenBLAS asked ms", "ratio"], rows))
 

@@ -10,7 +10,7 @@ import numpy as np
 
 IMAGE_SIZE = 24
 CLASSES = 100
-EPS = 1e-5              # inside the square root of the normaliser
+EPS = 1e-5              # inside the square root of the normalizer
 DECAY = 0.99            # the paper's alpha: share kept of a moving average
 R_MAX, D_MAX = 3.0, 5.0
 LEARNING_RATE = 0.001   # small, so that hundreds of steps on few images stay far from zero loss
@@ -32,7 +32,7 @@ def convolutions(width: int) -> list[tuple[int, int, int]]:
 
 
 def initial_weights(width: int, seed: int = 0) -> dict[str, np.ndarray]:
-    """He-initialised float32 arrays under minibn's names: `conv1.w` (3, 3, C_in, C_out), then
+    """He-initialized float32 arrays under minibn's names: `conv1.w` (3, 3, C_in, C_out), then
     `norm1.gamma` and `norm1.beta` (C_out,), and so on to 9."""
     rng = np.random.default_rng(seed)
     weights = {}
@@ -45,7 +45,7 @@ def initial_weights(width: int, seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def batches(batch: int, seed: int = 1) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Pairs of standardised images (batch, 24, 24, 3) float32 and labels (batch,) int64."""
+    """Pairs of standardized images (batch, 24, 24, 3) float32 and labels (batch,) int64."""
     rng = np.random.default_rng(seed)
     shape = (batch, IMAGE_SIZE, IMAGE_SIZE, 3)
     return [

@@ -8,7 +8,7 @@
 
 The step is forward, loss, backward and momentum update in float32, on fixed random images, with
 each library's default number of threads.  PyTorch runs in both memory formats and the faster one
-counts.  Times are median (lower quartile–upper quartile); ratios are those of neighbouring turns,
+counts.  Times are median (lower quartile–upper quartile); ratios are those of neighboring turns,
 and "of fastest" compares each library's fastest step, which a busy machine disturbs least.
 """
 

@@ -1,4 +1,4 @@
-"""minibn: the executable paper on small-batch normalisation."""
+"""minibn: the executable paper on small-batch normalization."""
 
 from importlib import import_module
 from types import ModuleType

@@ -22,7 +22,7 @@ from typing import NoReturn
 import minibn
 
 COMMANDS = {
-    "compare": "train several normalisations side by side: table, figure, result file",
+    "compare": "train several normalizations side by side: table, figure, result file",
     "train": "train one model, with every setting; stop and go on by checkpoint",
     "evaluate": "test a checkpoint, or let it name the class of your images",
     "data": "show, download and verify the data sets",

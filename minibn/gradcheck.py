@@ -12,9 +12,9 @@ instead and finds every entry of dx: slower, but it shows which entry is wrong.
 What to expect in float64 with h = 1e-5: errors of 1e-7 or less. Above 1e-4 something is wrong,
 in the formula or in the check. Three ways to fool it:
 
-* dy = 1 proves nothing for a normalisation: the sum of its outputs does not depend on x. Draw dy.
+* dy = 1 proves nothing for a normalization: the sum of its outputs does not depend on x. Draw dy.
 * f must be a pure function. A layer that updates an average or draws a mask gives another answer
-  on every call. In batch renormalisation, freeze r and d: they are constants to the backward pass.
+  on every call. In batch renormalization, freeze r and d: they are constants to the backward pass.
 * Next to a kink (ReLU at 0, two equal entries in a maximum) the difference straddles it.
 """
 

@@ -6,21 +6,21 @@ from typing import Any
 
 from minibn.backend import Array, to_device
 from minibn.checks import TooEarly
-from minibn.workspace import Workspace
+from minibn.kernels.workspace import Workspace
 
 
 class Layer:
     """The base of all layers.
 
-    params  arrays that the optimiser changes, in place
+    params  arrays that the optimizer changes, in place
     grads   their gradients, same keys; assigned anew by every `backward`, never accumulated
-    state   what a checkpoint keeps and no optimiser touches: moving averages, step counters
+    state   what a checkpoint keeps and no optimizer touches: moving averages, step counters
 
     A layer remembers its last training forward in `cache`; `backward` uses it.  Whether a
     forward pass is for training is an argument of the call, never a global.
     """
 
-    # The ways in which the layer can normalise when it does not train; () where there is one.
+    # The ways in which the layer can normalize when it does not train; () where there is one.
     test_modes: tuple[str, ...] = ()
     # Whether backward takes input_gradient=False, and then saves the work for dx.
     may_skip_input_gradient = False

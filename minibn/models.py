@@ -1,7 +1,7 @@
 """The paper's two networks: ALL-CNN (Table 1) and NiN (§4.2, after Lin, Chen & Yan 2014).
 
 Both take images (N, 24, 24, 3) and give logits (N, classes).  Every convolution is followed by a
-normalisation and an activation, under the names conv1, norm1, relu1, conv2, …
+normalization and an activation, under the names conv1, norm1, relu1, conv2, …
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def all_cnn(classes: int = 100, norm: str = "bn", width: int = 96, seed: int = 0
     classes: logits, the channels of conv9; norm: a name in `minibn.norms.NORMS`; width: channels
     of the first three convolutions (96 in the paper; the next five have twice as many); seed: of
     the initial weights, the same ones for every norm; activation: "relu" or "elu"; final_relu:
-    whether the activation also follows conv9's normalisation (as in Table 1); norm_options: keyword
-    arguments of the normalisation's layer; dtype: float32 or float64.
+    whether the activation also follows conv9's normalization (as in Table 1); norm_options: keyword
+    arguments of the normalization's layer; dtype: float32 or float64.
     Raises ValueError or TypeError for unknown names and options, and for sizes that are not
     positive integers.
     """
@@ -97,7 +97,7 @@ def _nin_layers(classes: int, width: int, seed: int, block: _Block, final_relu: 
 
 
 class _Block:
-    """Convolution, normalisation, activation: makes the next three layers of a network."""
+    """Convolution, normalization, activation: makes the next three layers of a network."""
 
     def __init__(self, norm: str, seed: int, activation: str,
                  norm_options: dict[str, Any] | None, dtype: object) -> None:

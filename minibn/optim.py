@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from minibn.backend import Array, array_module
-from minibn.blas import add_scaled, decay_and_add
 from minibn.checks import TooEarly, check_flag, check_integer, check_like, check_number
+from minibn.kernels.openblas import add_scaled, decay_and_add
 from minibn.layer import Layer
 
 NORM_PARAMS = ("gamma", "beta")
@@ -14,7 +14,7 @@ class SGD:
     """v ← momentum·v + g,  p ← p − lr·v, in place, for every parameter p with gradient g.
 
     model: a layer or model; lr > 0, may be assigned anew at any time; momentum in [0, 1);
-    weight_decay ≥ 0 adds weight_decay·p to g, but not for the γ and β of normalisations unless
+    weight_decay ≥ 0 adds weight_decay·p to g, but not for the γ and β of normalizations unless
     decay_norms is set.
 
     velocity: v for each parameter, from 0.

@@ -13,18 +13,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from minibn.history import History
 from minibn.norms import NORMS
+from minibn.training.history import History
 
 
 class Style(NamedTuple):
-    """How a normalisation looks in every figure."""
+    """How a normalization looks in every figure."""
 
     color: str
     marker: str
 
 
-# Okabe and Ito's colours, which colour-blind readers tell apart; markers for print in grey.
+# Okabe and Ito's colors, which color-blind readers tell apart; markers for print in gray.
 STYLES = {
     "bn": Style("#0072B2", "o"), "brn": Style("#D55E00", "s"),
     "renorm_debias": Style("#009E73", "^"), "ln": Style("#CC79A7", "v"),

@@ -16,10 +16,10 @@ import minibn
 from minibn import functional, gradcheck
 from minibn.backend import to_device
 from minibn.data import batches as data
-from minibn.evaluation import predict, test_accuracy
 from minibn.norms.moving_average import correct_bias, update_average
 from minibn.optim import SGD, step_schedule
-from minibn.recipe import Recipe
+from minibn.training.evaluation import predict, test_accuracy
+from minibn.training.recipe import Recipe
 
 N, H, W, C, F = 3, 6, 5, 4, 2            # images, height, width, channels, filters
 EITHER = ""     # came: one of two arguments that do not fit together; either may be named
@@ -237,10 +237,10 @@ def train_once(lr: float, momentum: float, weight_decay: float, decay_norms: boo
     """The parameters of a small model after one step."""
     model = minibn.Sequential(minibn.Linear(C, F, dtype=np.float64),
                               minibn.LayerNorm(F, dtype=np.float64))
-    optimiser = SGD(model, lr, momentum, weight_decay, decay_norms=decay_norms)
+    optimizer = SGD(model, lr, momentum, weight_decay, decay_norms=decay_norms)
     y = model.forward(np.eye(C), training=True)
     model.backward(y + np.eye(C, F))
-    optimiser.step()
+    optimizer.step()
     return tuple(model.params.values())
 
 
@@ -333,7 +333,7 @@ ENTRIES = [
     function("all_cnn", small_network, classes=whole(2, least=1), norm=choice("brn"),
              width=whole(1, least=1), seed=whole(0), activation=choice("relu"),
              final_relu=flag(True), dtype=precision(),
-             norm_options=Argument({"eps": 0.1}, [("unknown", {"colour": 1}, "colour"),
+             norm_options=Argument({"eps": 0.1}, [("unknown", {"color": 1}, "color"),
                                                   ("not for it", {"channels": 3}, "channels"),
                                                   ("list", [1], "[1]")])),
     function("nin", lambda **k: minibn.nin(**k).params["conv1.v"], classes=whole(2, least=1),

@@ -1,6 +1,6 @@
 """Would the tests notice?  Break the library in one place at a time and see whether a test fails.
 
-    python tests/mutation.py                        # norms/, layers/, losses.py and blas.py
+    python tests/mutation.py                        # norms/, layers/, losses.py and kernels
     python tests/mutation.py layers/conv.py         # one file
     python tests/mutation.py -k "at_" losses.py     # only the mutants whose description has "at_"
 
@@ -44,8 +44,8 @@ from _pytest.runner import runtestprotocol  # noqa: E402
 HERE = Path(__file__).parent
 LIBRARY = HERE.parent / "minibn"
 SURVIVORS = HERE / "mutation_survivors.txt"
-TARGETS = ("norms", "layers", "losses.py", "blas.py")
-TESTS = ("bad_input", "numerics", "layers", "blas", "pieces", "identities", "proof_autograd",
+TARGETS = ("norms", "layers", "losses.py", "kernels")
+TESTS = ("bad_input", "numerics", "layers", "openblas", "pieces", "identities", "proof_autograd",
          "properties", "proof_models")
 MEMORY = 6 * 2**30                        # bytes that a mutant may ask for
 PATIENCE = 3.0                            # seconds of tests, the quick ones first, for a mutant

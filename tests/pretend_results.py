@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from minibn.experiments import EXPERIMENTS, PRESETS
-from minibn.experiments.presets import cells_of, replications
-from minibn.experiments.results import Result, Results
-from minibn.experiments.search import cells_to_search
-from minibn.history import History
+from minibn.replication import EXPERIMENTS, PRESETS
+from minibn.replication.presets import cells_of, replications
+from minibn.replication.results import Result, Results
+from minibn.replication.search import cells_to_search
+from minibn.training.history import History
 
 SCALED = PRESETS["scaled"]
 MADE = dict.fromkeys(("commit", "minibn", "numpy", "python", "processor", "blas_threads"), "abc")

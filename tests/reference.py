@@ -7,7 +7,7 @@ alone. Arrays are channels-last, (N, H, W, C) or (N, C).
 
 import autograd.numpy as np
 
-# Normalisation -----------------------------------------------------------------------------------
+# Normalization -----------------------------------------------------------------------------------
 
 def batch_norm(x, gamma, beta, eps):
     """Eqs. 1–4: statistics of a channel over batch and space."""
@@ -31,7 +31,7 @@ def layer_norm(x, gamma, beta, eps):
 
 
 def group_norm(x, gamma, beta, groups, eps):
-    """Layer normalisation of each group of neighbouring channels."""
+    """Layer normalization of each group of neighboring channels."""
     parts = np.split(x, groups, axis=-1)
     return gamma * np.concatenate([layer_norm(part, 1.0, 0.0, eps) for part in parts], -1) + beta
 
@@ -112,7 +112,7 @@ def groups(channels):
                if channels % k == 0 and (k == 1 or channels // k >= 4))
 
 
-def normalise(kind, x, params, frozen, name, eps=1e-5):
+def normalize(kind, x, params, frozen, name, eps=1e-5):
     if kind in ("wn", "none"):
         return x
     gamma, beta = params[f"{name}.gamma"], params[f"{name}.beta"]
@@ -129,13 +129,13 @@ def normalise(kind, x, params, frozen, name, eps=1e-5):
 
 
 def block(k, x, params, frozen, kind, activation, stride, padding):
-    """Convolution, normalisation and activation number k."""
+    """Convolution, normalization and activation number k."""
     conv = f"conv{k}"
     w = (weight_norm(params[f"{conv}.v"], params[f"{conv}.g"]) if kind == "wn"
          else params[f"{conv}.w"])
     b = None if kind in ("bn", "brn", "renorm_debias") else params[f"{conv}.b"]
     x = conv2d(x, w, b, stride, padding)
-    return ACTIVATIONS[activation](normalise(kind, x, params, frozen, f"norm{k}"))
+    return ACTIVATIONS[activation](normalize(kind, x, params, frozen, f"norm{k}"))
 
 
 ACTIVATIONS = {"relu": relu, "elu": lambda x: elu(x, 1.0), "none": lambda x: x}
@@ -144,7 +144,7 @@ ACTIVATIONS = {"relu": relu, "elu": lambda x: elu(x, 1.0), "none": lambda x: x}
 def all_cnn(params, x, frozen, kind, activation="relu", final_relu=True):
     """Table 1: nine 3×3 convolutions, the third and the sixth with stride 2.
 
-    Without `final_relu` the ninth is normalised, but not rectified.
+    Without `final_relu` the ninth is normalized, but not rectified.
     """
     for k in range(1, 10):
         if k == 9 and not final_relu:

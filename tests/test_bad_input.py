@@ -288,27 +288,27 @@ def test_networks_refuse_what_their_first_layer_refuses(network, x):
                          ids=["turned", "flat", "float32", "list"])
 def test_sgd_refuses_gradients_of_another_kind(gradient):
     layer = minibn.Linear(2, 4, dtype=np.float64)
-    optimiser = SGD(layer, 0.1)
+    optimizer = SGD(layer, 0.1)
     layer.grads.update(w=gradient, b=np.zeros(4))
     with pytest.raises(REFUSALS, match="gradient of w"):
-        optimiser.step()
+        optimizer.step()
 
 
 def test_sgd_moves_parameters_however_they_lie_in_memory():
     layer = minibn.Linear(2, 4, bias=False, dtype=np.float64)
     layer.params["w"] = np.ones((4, 2)).T
-    optimiser = SGD(layer, 0.5)
+    optimizer = SGD(layer, 0.5)
     layer.grads["w"] = np.ones((2, 4))
-    optimiser.step()
+    optimizer.step()
     assert np.array_equal(layer.params["w"], np.full((2, 4), 0.5))
 
 
 @pytest.mark.parametrize("lr", [np.nan, -1.0, "fast"])
 def test_sgd_checks_every_new_rate(lr):
-    optimiser = SGD(minibn.Linear(2, 4), 0.1)
+    optimizer = SGD(minibn.Linear(2, 4), 0.1)
     with pytest.raises(REFUSALS, match="lr"):
-        optimiser.lr = lr
-    assert optimiser.lr == 0.1
+        optimizer.lr = lr
+    assert optimizer.lr == 0.1
 
 
 @pytest.mark.parametrize("model", [5, None, "model"])

@@ -98,7 +98,7 @@ def test_profile_command():
     out = run("train_step.py", "--profile", "--norm", "bn").stdout
     cells = [[c.strip() for c in line.split("|")[1:-1]] for line in out.splitlines()]
     ms = {row[0]: float(row[1]) for row in cells if len(row) == 3 and row[2].endswith("%")}
-    for part in ("products", "windows", "normalisation", "activation", "optimiser", "loss"):
+    for part in ("products", "windows", "normalization", "activation", "optimizer", "loss"):
         assert ms[part] > 0, part
     products = [row[2] for row in cells if len(row) == 3 and row[0].startswith("conv.py")]
     assert any("matmul" in code or "@" in code for code in products)
@@ -114,7 +114,7 @@ def test_openblas_command():
                          capture_output=True, text=True).stdout
     rows = [line.split("|")[1:-1] for line in out.splitlines() if "products" in line]
     assert len(rows) == 4 and all(float(ms) > 0 for row in rows for ms in row[1:])
-    assert "| optimiser" in out
+    assert "| optimizer" in out
 
 
 def test_device_gpu_without_one_is_one_line():

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minibn.checkpoint import load_checkpoint, load_model, read_checkpoint, save_checkpoint
 from minibn.data import make_synthetic
-from minibn.evaluation import predict
 from minibn.files import write_atomically
-from minibn.recipe import Recipe
 from minibn.training import Run, train
+from minibn.training.checkpoint import load_checkpoint, load_model, read_checkpoint, save_checkpoint
+from minibn.training.evaluation import predict
+from minibn.training.recipe import Recipe
 
 DATA = make_synthetic(train=40, test=20)
 TINY = Recipe(norm="renorm_debias", width=2, epochs=1, lr=0.02, batch_size=5)
@@ -61,14 +61,14 @@ def test_everything_comes_back(trained):
             np.testing.assert_array_equal(theirs[name], value, err_msg=name)
             assert type(theirs[name]) is type(value)
     assert isinstance(fresh.model.state["norm1.step"], int) and fresh.model.state["norm1.step"] == 8
-    for name, velocity in run.optimiser.velocity.items():
+    for name, velocity in run.optimizer.velocity.items():
         assert np.abs(velocity).max() > 0
-        np.testing.assert_array_equal(fresh.optimiser.velocity[name], velocity, err_msg=name)
+        np.testing.assert_array_equal(fresh.optimizer.velocity[name], velocity, err_msg=name)
     assert fresh.history == run.history
     assert fresh.rng.bit_generator.state == run.rng.bit_generator.state
 
 
-def test_the_optimiser_moves_the_restored_parameters(trained):
+def test_the_optimizer_moves_the_restored_parameters(trained):
     fresh = Run(TINY, DATA)
     before = fresh.model.params["conv1.w"]
     load_checkpoint(trained[1], fresh)
@@ -172,7 +172,7 @@ def put(name, value):
     (put("params/conv1.w", np.zeros((3, 3, 3, 2))), "params conv1.w as float64"),
     (put("state/norm1.step", np.zeros(3)), "state norm1.step as float64"),
     (put("format", 99), "checkpoint format 99; this version reads 1"),
-    (put("recipe", {"norm": "bn", "colour": 1}), "a recipe has no colour"),
+    (put("recipe", {"norm": "bn", "color": 1}), "a recipe has no color"),
     (put("recipe", {"norm": "batch"}), "norm must be one of"),
     (put("history", {"seconds": [1, 2]}), "a history of 2 epochs"),
     (put("generator", {"bit_generator": "MT19937"}), "is not a minibn checkpoint"),
@@ -196,7 +196,7 @@ def test_what_does_not_fit_changes_nothing(trained, tmp_path):
     refused(path, "state norm9.moving_std", run)
     for name, value in (run.model.params | run.model.state).items():
         assert np.array_equal(value, before[name]), name
-    assert not any(v.any() for v in run.optimiser.velocity.values())
+    assert not any(v.any() for v in run.optimizer.velocity.values())
 
 
 def test_a_pickled_object_is_never_loaded(trained, tmp_path):
@@ -284,7 +284,7 @@ PROGRAM = """
 import sys
 from dataclasses import replace
 from minibn.data import make_synthetic
-from minibn.recipe import Recipe
+from minibn.training.recipe import Recipe
 from minibn.training import train
 
 recipe = Recipe(norm="renorm_debias", network="nin", width=4, epochs=30, lr=0.02, batch_size=4)

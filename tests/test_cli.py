@@ -17,12 +17,12 @@ from matplotlib.image import imread, imsave
 from tiny_sets import as_official, cifar10_files, cifar100_archive, cifar100_files, write_files
 
 from minibn.__main__ import COMMANDS, main
-from minibn.checkpoint import load_model
 from minibn.commands import options
 from minibn.data import download, make_synthetic
-from minibn.evaluation import predict
-from minibn.record import free_path, read_record
 from minibn.training import Run
+from minibn.training.checkpoint import load_model
+from minibn.training.evaluation import predict
+from minibn.training.record import free_path, read_record
 
 SYNTHETIC = make_synthetic()
 TINY = ["--limit-train", "40", "--limit-test", "20", "--width", "2", "--epochs", "2"]
@@ -86,7 +86,7 @@ def test_help_does_not_wait_for_matplotlib(argv):
 
 BAD_VALUES = {
     "--norms": ["batchnorm", "bn,brn"], "--norm": ["BN"],
-    "--norm-option": ["r_max", "=3", "colour=red", "decay=2", "eps=none", "decay=high"],
+    "--norm-option": ["r_max", "=3", "color=red", "decay=2", "eps=none", "decay=high"],
     "--data": ["mnist"], "--data-dir": ["somewhere"], "--labels": ["rough", "coarse"],
     "--limit-train": ["0", "2001", "many"], "--limit-test": ["-1", "1001", "1.5"],
     "--network": ["resnet"], "--width": ["0", "-3", "wide", "2.5", ""],
@@ -204,7 +204,7 @@ def test_library_warnings_stay_inside(call, monkeypatch):
         warnings.simplefilter("always")
         assert call("train", *TINY)[2] == "minibn train: enough\n"
         assert heard == []
-        warnings.warn("still on", stacklevel=1)              # and afterwards all is as it was
+        warnings.warn("still on", stacklevel=1)              # and afterward all is as it was
         assert len(heard) == 1
 
 
@@ -383,8 +383,8 @@ def test_changed_result_files_are_redrawn_or_refused(call, tmp_path, rng):
 def checkpoint(tmp_path_factory):
     """A checkpoint of renorm_debias after one epoch on a few of the synthetic images."""
     from minibn.commands.options import first_images
-    from minibn.recipe import Recipe
     from minibn.training import train
+    from minibn.training.recipe import Recipe
 
     file = tmp_path_factory.mktemp("trained") / "run.npz"
     train(Recipe(norm="renorm_debias", width=2, epochs=1, lr=0.01),
@@ -438,14 +438,14 @@ def test_evaluate_names_the_classes_of_images(call, checkpoint):
                      "picture.png": expected[0]}
 
 
-def test_grey_pictures_and_centres(call, checkpoint):
-    imsave("grey.jpg", SYNTHETIC.test_images[0][2:30, 1:31, 0], cmap="gray")
-    assert call("evaluate", checkpoint, "--images", "grey.jpg", "--mode", "batch")[0] == 0
-    whole, centre = SYNTHETIC.test_images[:1], SYNTHETIC.test_images[:1, 4:28, 4:28]
+def test_grey_pictures_and_centers(call, checkpoint):
+    imsave("gray.jpg", SYNTHETIC.test_images[0][2:30, 1:31, 0], cmap="gray")
+    assert call("evaluate", checkpoint, "--images", "gray.jpg", "--mode", "batch")[0] == 0
+    whole, center = SYNTHETIC.test_images[:1], SYNTHETIC.test_images[:1, 4:28, 4:28]
     np.save("whole.npy", whole)
-    np.save("centre.npy", centre)
+    np.save("center.npy", center)
     first, second = (call("evaluate", checkpoint, "--images", file)[1].splitlines()[-1].split()[1:]
-                     for file in ("whole.npy", "centre.npy"))
+                     for file in ("whole.npy", "center.npy"))
     assert first == second
 
 
@@ -638,7 +638,7 @@ def test_redraw_with_an_equals_sign_and_spaces(call):
     (["compare", "--norm", "bn"], "did you mean --norms?"),
     (["compare", "--zzz"], "unrecognized arguments: --zzz (minibn"),
     (["compare", "brn"], "unrecognized arguments: brn (minibn")])
-def test_a_misspelt_option_is_recognised(call, argv, hint):
+def test_a_misspelled_option_is_recognized(call, argv, hint):
     status, out, err = call(*argv)
     assert (status, out) == (2, "") and hint in err and err.count("\n") == 1
 

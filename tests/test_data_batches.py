@@ -31,7 +31,7 @@ def joined(batches):
     return tuple(np.concatenate(parts) for parts in zip(*batches, strict=True))
 
 
-# Statistics and standardisation
+# Statistics and standardization
 
 
 def test_statistics_are_those_of_numpy_in_float64(images):
@@ -127,7 +127,7 @@ def test_crops_of_images_that_are_not_square(rng):
     assert {p[:2] for p in found} == {(top, left) for top in range(4) for left in range(2)}
 
 
-def test_standardisation_comes_after_the_cut(images):
+def test_standardization_comes_after_the_cut(images):
     pixels, _ = joined(epoch(images, **PIXELS))
     x, _ = joined(epoch(images, dtype=np.float64))
     np.testing.assert_allclose(x, (pixels / 255 - MEAN) / STD, atol=1e-12)
@@ -192,7 +192,7 @@ def test_inputs_are_left_alone_and_may_be_views(images):
 # Test batches
 
 
-def test_test_batches_are_the_centres_in_order(images):
+def test_test_batches_are_the_centers_in_order(images):
     batches = list(testing_batches(images, LABELS, 5, MEAN, STD, dtype=np.float64))
     assert [len(y) for _, y in batches] == [5, 5, 5, 5, 3]  # the last one is kept
     x, y = joined(batches)
@@ -222,8 +222,8 @@ def test_any_shape(count, height, width, channels, data):
     assert shapes == [(batch_size, crop, crop, channels)] * (count // batch_size)
     test = joined(testing_batches(images, labels, batch_size, zero, one, crop))
     top, left = (height - crop) // 2, (width - crop) // 2
-    centre = images[:, top : top + crop, left : left + crop] / 255
-    np.testing.assert_allclose(test[0], centre, atol=1e-6)
+    center = images[:, top : top + crop, left : left + crop] / 255
+    np.testing.assert_allclose(test[0], center, atol=1e-6)
     assert np.array_equal(test[1], labels)
 
 

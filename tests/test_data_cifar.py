@@ -85,7 +85,7 @@ def test_cifar10(tmp_path):
 
 
 def test_class_names_of_cifar10_as_published():
-    """The official batches.meta, 158 bytes, recognised by its checksum."""
+    """The official batches.meta, 158 bytes, recognized by its checksum."""
     animals = [b"bird", b"cat", b"deer", b"dog", b"frog", b"horse"]
     values = {
         b"num_cases_per_batch": 10000,

@@ -9,7 +9,7 @@ import pytest
 from minibn.data import make_synthetic
 from minibn.data.synthetic import HUES, SHAPES, TEXTURES, cues
 
-CENTRE = slice(4, 28)
+CENTER = slice(4, 28)
 
 
 @pytest.fixture(scope="module")
@@ -78,10 +78,10 @@ def accuracy(train, train_labels, test, test_labels):
     return np.mean((features[1] / scale @ weights).argmax(1) == test_labels)
 
 
-def test_colour_and_brightness_alone_do_not_decide(data):
-    """Mean colour, with its squares and products, and the spread of each channel."""
+def test_color_and_brightness_alone_do_not_decide(data):
+    """Mean color, with its squares and products, and the spread of each channel."""
     def simple(images):
-        x = images[:, CENTRE, CENTRE] / 255
+        x = images[:, CENTER, CENTER] / 255
         mean, std = x.mean((1, 2)), x.std((1, 2))
         products = (mean[:, :, None] * mean[:, None]).reshape(-1, 9)
         return mean, np.c_[mean, products], np.c_[mean, products, std]
@@ -111,8 +111,8 @@ def test_no_class_is_the_mirror_of_another():
     assert distance.argmin(1).tolist() == list(range(10))
 
 
-def test_the_object_is_within_the_centre():
-    """Classes differ in the 24×24 pixels of any crop's centre, hardly at the border."""
+def test_the_object_is_within_the_center():
+    """Classes differ in the 24×24 pixels of any crop's center, hardly at the border."""
     data = make_synthetic(train=3000, test=1, noise=0)
     averages = np.array(
         [data.train_images[data.train_labels == k].mean(0).astype(np.float64) for k in range(10)]
@@ -124,7 +124,7 @@ def test_the_object_is_within_the_centre():
 
 
 def test_noise_is_the_grain():
-    """More noise, more difference between neighbouring pixels; 0 leaves smooth surfaces."""
+    """More noise, more difference between neighboring pixels; 0 leaves smooth surfaces."""
     grain = [
         np.abs(np.diff(make_synthetic(train=200, test=1, noise=noise).train_images / 255, axis=1))
         .mean() for noise in (0, 0.1, 0.3)

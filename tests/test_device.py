@@ -17,15 +17,15 @@ import minibn
 from minibn import functional
 from minibn.__main__ import main
 from minibn.backend import array_module, device_module, synchronize, to_device, to_host
-from minibn.checkpoint import load_model, read_checkpoint
 from minibn.data import make_synthetic
-from minibn.evaluation import predict, test_accuracy, test_modes
 from minibn.layer import Layer
 from minibn.models import MODELS
 from minibn.norms import NORMS
 from minibn.optim import SGD
-from minibn.recipe import Recipe
 from minibn.training import Run, train
+from minibn.training.checkpoint import load_model, read_checkpoint
+from minibn.training.evaluation import predict, test_accuracy, test_modes
+from minibn.training.recipe import Recipe
 
 ROUNDING = {"float64": 1e-10, "float32": 1e-4}
 DATA = make_synthetic(train=50, test=23)
@@ -265,7 +265,7 @@ def test_layers_give_numpys_numbers(name, gpu, rng):
         here, there = make(dtype=np.float64), make(dtype=np.float64)
     there.to("gpu")
     for layer in (here, there):
-        layer.optimiser = SGD(layer, lr=0.1, weight_decay=0.01)
+        layer.optimizer = SGD(layer, lr=0.1, weight_decay=0.01)
     for _ in range(3):
         x = rng.normal(0.5, 2.0, shape)
         y, y_there = here.forward(x, True), there.forward(gpu.asarray(x), True)
@@ -274,7 +274,7 @@ def test_layers_give_numpys_numbers(name, gpu, rng):
         assert_close(y_there, y, gpu)
         assert_close(dx_there, dx, gpu)
         for layer in (here, there):
-            layer.optimiser.step()
+            layer.optimizer.step()
     assert_close(there.forward(gpu.asarray(x)), here.forward(x), gpu)
     for group in ("params", "grads", "state"):
         ours, theirs = getattr(here, group), getattr(there, group)
@@ -330,14 +330,14 @@ def test_a_layer_comes_back(gpu, rng):
     assert layer.clipped == twin.clipped
 
 
-def test_an_optimiser_left_behind_is_named(gpu, rng):
+def test_an_optimizer_left_behind_is_named(gpu, rng):
     model = minibn.Linear(3, 2)
-    optimiser = SGD(model, lr=0.1)
+    optimizer = SGD(model, lr=0.1)
     model.to("gpu")
     x = gpu.asarray(rng.normal(size=(4, 3)).astype(np.float32))
     model.backward(model.forward(x, training=True))
     with pytest.raises(TypeError, match="^the velocity of w is an array of numpy"):
-        optimiser.step()
+        optimizer.step()
 
 
 # Training ---------------------------------------------------------------------------------------
@@ -381,7 +381,7 @@ def test_a_run_goes_on_on_another_device(devices, gpu, tmp_path):
     arrays = read_checkpoint(file).arrays
     for name, value in (*first.model.params.items(),):
         assert np.array_equal(arrays[f"params/{name}"], to_host(value))
-    for name, value in first.optimiser.velocity.items():
+    for name, value in first.optimizer.velocity.items():
         assert np.array_equal(arrays[f"velocity/{name}"], to_host(value))
     assert_same_run(trained(recipe, "cpu"), trained(recipe, after, checkpoint=file))
 

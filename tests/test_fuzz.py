@@ -14,14 +14,14 @@ import zipfile
 import numpy as np
 import pytest
 
-from minibn.checkpoint import read_checkpoint, save_checkpoint
 from minibn.data import make_synthetic
-from minibn.experiments.results import Result, read_result, write_result
-from minibn.experiments.units import Subset, Unit
-from minibn.history import History
-from minibn.recipe import Recipe
-from minibn.record import make_record, read_record, save_record
+from minibn.replication.jobs import Subset, Unit
+from minibn.replication.results import Result, read_result, write_result
 from minibn.training import Run
+from minibn.training.checkpoint import read_checkpoint, save_checkpoint
+from minibn.training.history import History
+from minibn.training.recipe import Recipe
+from minibn.training.record import make_record, read_record, save_record
 
 RECIPE = Recipe(norm="brn", width=1, batch_size=5, epochs=2)
 HISTORY = {"train_loss": [2.3, 2.1], "train_accuracy": [0.1, 0.2], "learning_rate": [0.1, 0.1],
@@ -140,7 +140,7 @@ def exchange(tree, rng):
     if rng.random() < 0.2:
         del parent[last]
     elif rng.random() < 0.1 and isinstance(parent, dict):
-        parent["colour"] = parent.pop(last)
+        parent["color"] = parent.pop(last)
     else:
         parent[last] = JUNK[rng.integers(len(JUNK))]
     return tree

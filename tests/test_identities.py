@@ -1,4 +1,4 @@
-"""The identities of the normalisers: what the equations promise, asked of the layers.
+"""The identities of the normalizers: what the equations promise, asked of the layers.
 
 α is `decay`; hats mark averages corrected by 1 − αᵗ. Batches have another mean and spread at every
 step, so that averages, batch statistics and corrections never coincide by accident.
@@ -133,7 +133,7 @@ def test_the_first_step_of_renorm_debias_is_bn(shape, rng):
 
 @every_shape
 @pytest.mark.parametrize("make", [BatchRenorm, RenormDebias])
-def test_unclipped_training_output_is_normalised_by_the_average(make, shape, rng):
+def test_unclipped_training_output_is_normalized_by_the_average(make, shape, rng):
     """x̄·r + d = (x − μ)/σ, exactly: batch statistics cancel, in the values if not in gradients."""
     layer = make(C, decay=DECAY, r_max=None, eps=EPS, **F64)
     for t, x in enumerate(batches(rng, shape, 6), start=1):
@@ -184,7 +184,7 @@ def test_group_norm_with_one_channel_a_group_is_instance_norm(shape, rng):
 @every_shape
 @pytest.mark.parametrize("make", [BatchRenorm, RenormDebias])
 def test_brn_clipped_to_nothing_is_bn(make, shape, rng):
-    """r_max = 1 and d_max = 0 leave r = 1, d = 0: training is batch normalisation."""
+    """r_max = 1 and d_max = 0 leave r = 1, d = 0: training is batch normalization."""
     renorm, gamma, beta = with_affine(make(C, r_max=1, d_max=0, eps=EPS, **F64), rng)
     for x in batches(rng, shape, 3):
         y, cache = functional.batch_norm(x, gamma, beta, EPS)
@@ -196,7 +196,7 @@ def test_brn_clipped_to_nothing_is_bn(make, shape, rng):
 
 
 @every_shape
-def test_gamma_and_beta_can_undo_the_normalisation(shape, rng):
+def test_gamma_and_beta_can_undo_the_normalization(shape, rng):
     """γ = √(Var[x] + ε), β = E[x]. (The paper prints γ = Var[x], which does not.)"""
     x = next(batches(rng, shape, 1))
     mean, sigma = statistics(x)

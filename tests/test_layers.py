@@ -8,10 +8,10 @@ import pytest
 
 import minibn
 from minibn import functional
-from minibn.evaluation import in_test_mode, renormalizers
-from minibn.layers import winograd
+from minibn.kernels import winograd
 from minibn.layers.conv import conv2d, conv2d_backward
 from minibn.optim import SGD, step_schedule
+from minibn.training.evaluation import in_test_mode, renormalizers
 
 IMAGES, DENSE, C = (3, 6, 5, 4), (6, 4), 4
 LAYERS = {  # every layer, and the shape of an input
@@ -80,7 +80,7 @@ def test_gradients_are_assigned_never_accumulated(drawn, rng):
 
 @every_layer
 def test_parameters_are_live(drawn):
-    """What is written into params acts at the next forward: the optimiser works in place."""
+    """What is written into params acts at the next forward: the optimizer works in place."""
     layer, draw = drawn
     x = draw()
     layer.forward(x, training=True)
@@ -461,13 +461,13 @@ def test_weight_norm_of_a_zero_v_raises():
         functional.weight_norm(v, np.ones(2))
 
 
-# Initialisation -----------------------------------------------------------------------------------
+# Initialization -----------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("make, fan_in", [
     (lambda seed: minibn.Conv2d(32, 64, 3, seed=seed), 32 * 9),
     (lambda seed: minibn.Conv2d(100, 300, 1, seed=seed), 100),
     (lambda seed: minibn.Linear(200, 100, seed=seed), 200)])
-def test_he_initialisation(make, fan_in):
+def test_he_initialization(make, fan_in):
     """Normal, mean 0, variance 2/fan-in: within five standard errors. Biases start at zero."""
     layer = make(0)
     w = layer.params["w"].astype(np.float64)
@@ -480,21 +480,21 @@ def test_he_initialisation(make, fan_in):
     assert not np.array_equal(w, make(1).params["w"])
 
 
-# Optimiser ----------------------------------------------------------------------------------------
+# Optimizer ----------------------------------------------------------------------------------------
 
 def test_sgd_with_momentum(rng):
     """v ← momentum·v + g, p ← p − lr·v, in place; lr may change between steps."""
     model = minibn.Sequential(("fc", minibn.Linear(4, 3, dtype=np.float64)))
-    optimiser = SGD(model, lr=0.1, momentum=0.9)
+    optimizer = SGD(model, lr=0.1, momentum=0.9)
     live = model.params["fc.w"]
     w, v = live.copy(), np.zeros((4, 3))
-    for optimiser.lr in (0.1, 0.1, 0.01):
+    for optimizer.lr in (0.1, 0.1, 0.01):
         model.forward(rng.normal(size=(5, 4)), training=True)
         model.backward(rng.normal(size=(5, 3)))
         g = model.grads["fc.w"].copy()
-        optimiser.step()
+        optimizer.step()
         v = 0.9 * v + g
-        w = w - optimiser.lr * v
+        w = w - optimizer.lr * v
         assert live == pytest.approx(w, rel=1e-12)
         assert np.array_equal(model.grads["fc.w"], g)
     assert model.params["fc.w"] is live

@@ -106,7 +106,7 @@ def test_nbgrader_marks(path):
             "task": False}
         assert source(solution).startswith(("def ", "class "))
         assert source(solution).count(BEGIN) == source(solution).count(END) == 1
-        assert "course.check(" in source(check)
+        assert "teaching.check(" in source(check)
 
 
 @every_solution
@@ -117,10 +117,10 @@ def test_wrong_answers_are_refused(path, monkeypatch, capsys):
     pytest.importorskip("autograd")
     matplotlib.use("Agg")
     monkeypatch.setenv("MINIBN_NOTEBOOK_STATIC", "1")
-    from minibn import course
+    from minibn import teaching
 
-    monkeypatch.setattr(course, "FULL", False)
-    monkeypatch.setattr(course, "STATIC", True)
+    monkeypatch.setattr(teaching, "FULL", False)
+    monkeypatch.setattr(teaching, "STATIC", True)
     monkeypatch.setattr(sys, "path", sys.path.copy())
     answers = runpy.run_path(str(ROOT / "tests" / "wrong_answers" / f"{path.stem}.py"))
     wrong, also_right = answers["WRONG"], answers.get("ALSO_RIGHT", {})
@@ -135,7 +135,7 @@ def test_wrong_answers_are_refused(path, monkeypatch, capsys):
             answer = replace_in_solution(source(cell), old, new)
             attempt = dict(names)
             run(answer, attempt)
-            with pytest.raises(course.Wrong) as refusal:
+            with pytest.raises(teaching.Wrong) as refusal:
                 run(source(following), attempt)
             assert hint in str(refusal.value), f"{old!r} -> {new!r}"
         for old, new in also_right.get(marks(cell).get("grade_id"), ()):

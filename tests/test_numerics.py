@@ -46,7 +46,7 @@ NORMS = {"batch_norm": (), "batch_renorm": (np.full(8, 0.7), np.full(8, -1.3)), 
 
 @pytest.mark.parametrize("shape", [(5, 8), (5, 24, 24, 8), (50, 12, 12, 8), (3000, 8)], ids=str)
 @pytest.mark.parametrize("name", NORMS)
-def test_normalisation_far_from_zero(name, shape, rng):
+def test_normalization_far_from_zero(name, shape, rng):
     """Float32 near 10⁴ has steps of 1e-3: what is lost beyond that is at most 1e-6."""
     if name in ("layer_norm", "group_norm"):                   # their sets mix the channels
         x = (rng.normal(size=shape) + 1e4).astype(np.float32)

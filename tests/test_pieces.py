@@ -79,9 +79,9 @@ def test_few_lines_are_added_up_in_float32(shape):
 
 
 @pytest.mark.parametrize("sigma", [1e-3, 1.0, 50.0])
-@pytest.mark.parametrize("mean, centred", [(0, False), (-3.9, False), (3.9, False), (4.1, True),
+@pytest.mark.parametrize("mean, centered", [(0, False), (-3.9, False), (3.9, False), (4.1, True),
                                            (-30, True)])
-def test_means_above_four_deviations_are_subtracted_first(monkeypatch, sigma, mean, centred):
+def test_means_above_four_deviations_are_subtracted_first(monkeypatch, sigma, mean, centered):
     """One channel decides for all: here the second of three."""
     around = []
     first_rows = standardize._mean_of_first_rows
@@ -90,15 +90,15 @@ def test_means_above_four_deviations_are_subtracted_first(monkeypatch, sigma, me
     signs = np.tile([[-1.0], [1.0]], (50, 1))                  # of deviation 1
     x = sigma * (signs + [0, mean, 1])
     found, var = standardize.moments(x, sets=1, groups=3)
-    assert bool(around) == centred
+    assert bool(around) == centered
     np.testing.assert_allclose(found, sigma * np.array([[0, mean, 1]]), atol=1e-12 * sigma)
     np.testing.assert_allclose(np.sqrt(var), [[sigma] * 3], rtol=1e-10)
     first, rest = standardize._in_two_steps(found, np.sqrt(var), np.dtype(np.float32), 1)
-    assert (first is not None) == centred
-    np.testing.assert_array_equal(rest + (first[:, 0] if centred else 0), found)
+    assert (first is not None) == centered
+    np.testing.assert_array_equal(rest + (first[:, 0] if centered else 0), found)
 
 
-def test_zeros_need_not_be_centred(monkeypatch):
+def test_zeros_need_not_be_centered(monkeypatch):
     monkeypatch.delattr(standardize, "_mean_of_first_rows")    # not called
     mean, var = standardize.moments(np.zeros((6, 2)), sets=1, groups=2)
     assert (mean == 0).all() and (var == 0).all()

@@ -1,7 +1,7 @@
 """Proof 1: autograd differentiates the equations, and every hand-derived backward agrees to 1e-9.
 
-The upstream gradient is random. An all-ones dy proves nothing: the sum of a normalised batch does
-not depend on x, so the dx of batch normalisation is then zero, and so is that of many wrong ones.
+The upstream gradient is random. An all-ones dy proves nothing: the sum of a normalized batch does
+not depend on x, so the dx of batch normalization is then zero, and so is that of many wrong ones.
 """
 
 import numpy as np

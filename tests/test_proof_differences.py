@@ -101,7 +101,7 @@ def test_a_kink_is_seen_as_half_a_slope():
     assert slope == pytest.approx(0.5)
 
 
-def test_all_ones_upstream_proves_nothing_for_a_normalisation(rng):
+def test_all_ones_upstream_proves_nothing_for_a_normalization(rng):
     x = rng.normal(size=(5, 3))
     y, cache = functional.batch_norm(x, np.ones(3), np.zeros(3), 1e-5)
     assert np.abs(functional.batch_norm_backward(np.ones_like(y), cache)[0]).max() < 1e-14

@@ -87,12 +87,12 @@ def count(model, *names):
 
 
 def test_all_cnn_has_the_parameters_of_table_1():
-    bare, normalised = minibn.all_cnn(norm="none"), minibn.all_cnn(norm="bn")
-    assert count(bare, "w") == count(normalised, "w") == 1_834_272
+    bare, normalized = minibn.all_cnn(norm="none"), minibn.all_cnn(norm="bn")
+    assert count(bare, "w") == count(normalized, "w") == 1_834_272
     assert count(bare, "w", "b") == 1_835_620
-    assert count(normalised, "b") == 0                         # the mean takes a bias away
-    assert count(normalised, "gamma", "beta") == 2_696
-    assert sum(p.size for p in normalised.params.values()) == 1_834_272 + 2_696
+    assert count(normalized, "b") == 0                         # the mean takes a bias away
+    assert count(normalized, "gamma", "beta") == 2_696
+    assert sum(p.size for p in normalized.params.values()) == 1_834_272 + 2_696
 
 
 def test_nin_has_its_parameters():
@@ -131,7 +131,7 @@ def test_feature_maps(network, sizes, channels, rng):
 @every_network
 @every_norm
 def test_same_seed_same_weights_whatever_the_norm(network, norm):
-    """A comparison of normalisers starts from the same weights; another seed gives others."""
+    """A comparison of normalizers starts from the same weights; another seed gives others."""
     build = NETWORKS[network][0]
     start, other = build(5, norm, 12, seed=3), build(5, norm, 12, seed=4)
     bare = build(5, "none", 12, seed=3)

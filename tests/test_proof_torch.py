@@ -1,4 +1,4 @@
-"""Proof 3: other people's code. PyTorch for what it has, Keras for batch renormalisation.
+"""Proof 3: other people's code. PyTorch for what it has, Keras for batch renormalization.
 
 Both are optional; without them these tests are skipped. PyTorch is channels-first: images are
 turned on the way in and back on the way out. Its `momentum` is our 1 − decay.
@@ -178,7 +178,7 @@ def test_batch_renorm_against_keras(clip, shape, dtype, draw):
         peer = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-3, renorm=True,
                                                renorm_momentum=0.9, renorm_clipping=clipping)
     except (TypeError, ValueError) as error:
-        pytest.skip(f"Keras {keras.__version__} has no batch renormalisation: {error}")
+        pytest.skip(f"Keras {keras.__version__} has no batch renormalization: {error}")
     limits = {"r_max": 1.5, "d_max": 0.5} if clip else {"r_max": None}
     layer = minibn.BatchRenorm(4, decay=0.9, eps=1e-3, update_first=False, **limits)
     layer.params["gamma"][:], layer.params["beta"][:] = draw(4), draw(4)

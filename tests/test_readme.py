@@ -12,11 +12,11 @@ import pytest
 
 import minibn
 from minibn.__main__ import COMMANDS
-from minibn.experiments import load_results
-from minibn.experiments.cells import RATES, trio
-from minibn.experiments.claims import judge
-from minibn.experiments.measures import final, first_epoch
-from minibn.experiments.verdicts import FAILS, HOLDS, OPEN, compare, decide
+from minibn.replication import load_results
+from minibn.replication.claims import judge
+from minibn.replication.conditions import RATES, trio
+from minibn.replication.metrics import final, first_epoch
+from minibn.replication.verdicts import FAILS, HOLDS, OPEN, compare, decide
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -11,12 +11,12 @@ import pytest
 from minibn.backend import to_device
 from minibn.data import make_synthetic
 from minibn.data.batches import standardize_images, training_batches
-from minibn.evaluation import in_test_mode, predict, test_accuracy, test_modes
-from minibn.history import History
 from minibn.losses import softmax_cross_entropy, softmax_cross_entropy_backward
 from minibn.norms import NORMS
-from minibn.recipe import Recipe
 from minibn.training import Diverged, Run, blas_threads, finish, progress_bar, train
+from minibn.training.evaluation import in_test_mode, predict, test_accuracy, test_modes
+from minibn.training.history import History
+from minibn.training.recipe import Recipe
 
 DATA = make_synthetic(train=40, test=23)
 TINY = Recipe(width=2, epochs=3, lr=0.02, lr_every=2, batch_size=5)
@@ -31,7 +31,7 @@ def everything(run):
     """All that a run must have in common with one that was never stopped."""
     return {
         **{f"params/{name}": p.copy() for name, p in run.model.params.items()},
-        **{f"velocity/{name}": v.copy() for name, v in run.optimiser.velocity.items()},
+        **{f"velocity/{name}": v.copy() for name, v in run.optimizer.velocity.items()},
         **{f"state/{name}": np.copy(s) for name, s in run.model.state.items()},
     }
 
@@ -355,8 +355,8 @@ def test_a_recipe_survives_json():
     again = Recipe.from_dict(recipe.as_dict())
     assert again.as_dict() == recipe.as_dict()
     assert (again.seed, again.lr, again.dtype) == (3, 0.5, "float64")
-    with pytest.raises(ValueError, match="a recipe has no colour"):
-        Recipe.from_dict({"colour": 1})
+    with pytest.raises(ValueError, match="a recipe has no color"):
+        Recipe.from_dict({"color": 1})
 
 
 def test_a_recipe_has_options_of_its_own_in_plain_numbers():

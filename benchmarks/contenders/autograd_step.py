@@ -37,9 +37,9 @@ def convolution(x, w, stride, flat):
 
 
 def batch_norm(x, gamma, beta):
-    centred = x - np.mean(x, axis=(0, 1, 2))
-    variance = np.mean(centred**2, axis=(0, 1, 2))
-    return gamma * centred / np.sqrt(variance + problem.EPS) + beta
+    centered = x - np.mean(x, axis=(0, 1, 2))
+    variance = np.mean(centered**2, axis=(0, 1, 2))
+    return gamma * centered / np.sqrt(variance + problem.EPS) + beta
 
 
 def loss_of(weights, x, labels, strides, flat):

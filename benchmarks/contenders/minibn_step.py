@@ -18,7 +18,7 @@ class MinibnStep:
         self.model = minibn.all_cnn(classes=problem.CLASSES, norm=norm, width=width).to(device)
         for name, value in problem.initial_weights(width).items():
             self.model.params[name][...] = to_device(value, device)
-        self.optimiser = optim.SGD(self.model, problem.LEARNING_RATE, problem.MOMENTUM)
+        self.optimizer = optim.SGD(self.model, problem.LEARNING_RATE, problem.MOMENTUM)
         self.batches = itertools.cycle([
             (to_device(x, device), to_device(labels, device))
             for x, labels in problem.batches(batch)
@@ -29,7 +29,7 @@ class MinibnStep:
         x, labels = next(self.batches)
         loss, cache = softmax_cross_entropy(self.model.forward(x, training=True), labels)
         self.model.backward(softmax_cross_entropy_backward(1.0, cache))
-        self.optimiser.step()
+        self.optimizer.step()
         return loss
 
     def parameters(self):

@@ -42,7 +42,7 @@ class RenormDebias(nn.Module):
 
 
 class AllCNN(nn.Module):
-    """Table 1: nine convolutions, each with normaliser and ReLU, then the mean over the map."""
+    """Table 1: nine convolutions, each with normalizer and ReLU, then the mean over the map."""
 
     def __init__(self, width: int, norm: str):
         super().__init__()
@@ -73,15 +73,15 @@ class TorchStep:
         model = AllCNN(width, norm)
         self.named = {}                                   # minibn's name -> parameter
         for i in range(9):
-            conv, normaliser = model.blocks[3 * i], model.blocks[3 * i + 1]
+            conv, normalizer = model.blocks[3 * i], model.blocks[3 * i + 1]
             self.named[f"conv{i + 1}.w"] = conv.weight
-            self.named[f"norm{i + 1}.gamma"] = normaliser.weight
-            self.named[f"norm{i + 1}.beta"] = normaliser.bias
+            self.named[f"norm{i + 1}.gamma"] = normalizer.weight
+            self.named[f"norm{i + 1}.beta"] = normalizer.bias
         with torch.no_grad():
             for name, value in problem.initial_weights(width).items():
                 self.named[name].copy_(torch.from_numpy(from_minibn(value)))
         model.to(target, memory_format=memory_format).train()
-        self.optimiser = torch.optim.SGD(
+        self.optimizer = torch.optim.SGD(
             model.parameters(), lr=problem.LEARNING_RATE, momentum=problem.MOMENTUM
         )
         self.model = torch.compile(model) if compiled else model
@@ -94,10 +94,10 @@ class TorchStep:
 
     def step(self):
         x, labels = next(self.batches)
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         loss = F.cross_entropy(self.model(x), labels)
         loss.backward()
-        self.optimiser.step()
+        self.optimizer.step()
         return loss.detach()
 
     def parameters(self):

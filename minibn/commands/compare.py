@@ -1,4 +1,4 @@
-"""Train several normalisations side by side and compare them.
+"""Train several normalizations side by side and compare them.
 
 All start from the same initial weights and see the same images in the same order, epoch by epoch
 in turn.  At the end stand a table, a figure (training loss and test accuracy against epochs) and a
@@ -32,8 +32,8 @@ from minibn.commands.options import (
 )
 from minibn.commands.table import format_table, percent
 from minibn.norms import NORMS
-from minibn.record import Record, Trained, free_path, make_record, read_record, save_record
 from minibn.training import Diverged, Run, progress_bar, quiet_overflow
+from minibn.training.record import Record, Trained, free_path, make_record, read_record, save_record
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -167,7 +167,7 @@ def draw(record: Record, file: Path) -> Path:
     histories = {trained.recipe.norm: trained.history for trained in record.runs}
     modes = ", ".join(f"{trained.title} {trained.history.mode}" for trained in record.runs)
     figure = training_figure(
-        histories, f"Normalisation at batch size {record.runs[0].recipe.batch_size}",
+        histories, f"Normalization at batch size {record.runs[0].recipe.batch_size}",
         f"{_setting(record)}. Loss: mean over an epoch's batches. Test mode: {modes}. "
         f"Dashed: {100 * record.threshold:g} %. {_trust(record)}", record.threshold)
     path = file.with_suffix(".png")

@@ -1,10 +1,10 @@
 """Test a trained model, or let it name the classes of images.
 
 Without --images: the accuracy on the test images of its data set, in each test mode that its
-normalisation has, with the share of channels in which the correction was clipped.
+normalization has, with the share of channels in which the correction was clipped.
 
 With --images: the most probable classes of each image.  Pictures and uint8 arrays of 24x24 to
-32x32 pixels; the centre 24x24 is looked at, as in testing.
+32x32 pixels; the center 24x24 is looked at, as in testing.
 
   python -m minibn evaluate runs/brn.npz
   python -m minibn evaluate runs/brn.npz --images cat.png more.npy
@@ -16,13 +16,13 @@ import argparse
 from pathlib import Path
 
 from minibn.backend import DEVICES
-from minibn.checkpoint import Checkpoint, load_model
 from minibn.commands.images import read_images
 from minibn.commands.options import DATA_SETS, add_folder_options, load_data, whole
 from minibn.commands.table import count, format_table, percent
-from minibn.evaluation import predict, test_accuracy, test_modes
 from minibn.layers.sequential import Sequential
 from minibn.training import blas_threads, quiet_overflow
+from minibn.training.checkpoint import Checkpoint, load_model
+from minibn.training.evaluation import predict, test_accuracy, test_modes
 
 TOP = 3  # classes named for each image
 
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="test mode for --images (default: moving where there is one; in mode "
                              "batch a prediction depends on the images beside it)")
     parser.add_argument("--batch-size", type=whole(1), metavar="N",
-                        help="images normalised together in mode batch (default: the training's)")
+                        help="images normalized together in mode batch (default: the training's)")
     parser.add_argument("--limit-test", type=whole(1), metavar="N",
                         help="test on the first N images only")
     add_folder_options(parser)

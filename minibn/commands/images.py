@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minibn.recipe import CROP
+from minibn.training.recipe import CROP
 
 LARGEST = 32  # the side of the images in the data sets
 
@@ -15,7 +15,7 @@ LARGEST = 32  # the side of the images in the data sets
 def read_images(path: Path) -> np.ndarray:
     """The images of a file, uint8 (N, H, W, 3), H and W from 24 to 32.
 
-    .npy, .npz: one uint8 array, (H, W, 3) or (N, H, W, 3); other files: one picture, grey, with or
+    .npy, .npz: one uint8 array, (H, W, 3) or (N, H, W, 3); other files: one picture, gray, with or
     without transparency (which is ignored).
     Raises FileNotFoundError where there is none, ValueError where it is not an image of this size.
     """

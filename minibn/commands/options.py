@@ -13,7 +13,7 @@ from typing import Any
 from minibn.backend import DEVICES
 from minibn.data import Dataset, find_root, load_cifar10, load_cifar100, make_synthetic
 from minibn.models import ACTIVATIONS, MODELS
-from minibn.recipe import Recipe
+from minibn.training.recipe import Recipe
 
 # Where the options do not say otherwise: what two cores can do while one waits.
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -113,7 +113,7 @@ def first_images(data: Dataset, train: int | None = None, test: int | None = Non
 
 
 def add_recipe_options(parser: argparse.ArgumentParser) -> None:
-    """One option for each field of a Recipe but those of the normalisation, and --device."""
+    """One option for each field of a Recipe but those of the normalization, and --device."""
     group = parser.add_argument_group("network")
     group.add_argument("--network", choices=tuple(MODELS), default="all_cnn",
                        help="all_cnn (Table 1, default) or nin")
@@ -122,12 +122,12 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
                             "the paper: 96, NiN 192)")
     group.add_argument("--activation", choices=tuple(ACTIVATIONS), default="relu")
     group.add_argument("--no-final-relu", dest="final_relu", action="store_false",
-                       help="no activation after the last convolution's normalisation")
+                       help="no activation after the last convolution's normalization")
     group.add_argument("--dtype", choices=("float32", "float64"), default="float32")
 
     group = parser.add_argument_group("training")
     group.add_argument("--batch-size", type=whole(1), default=5, metavar="N",
-                       help="images that are normalised together (default 5)")
+                       help="images that are normalized together (default 5)")
     group.add_argument("--accumulate", type=whole(1), default=1, metavar="K",
                        help="average the gradients of K batches for one update (default 1)")
     group.add_argument("--epochs", type=whole(1), metavar="N",

@@ -25,11 +25,12 @@ from typing import Any
 from minibn.backend import DEVICES
 from minibn.commands.options import whole
 from minibn.commands.table import duration, format_table
-from minibn.experiments.cells import EXPERIMENTS
-from minibn.experiments.check import repeat
-from minibn.experiments.estimate import estimate
-from minibn.experiments.pool import carry_out_all
-from minibn.experiments.presets import (
+from minibn.replication.check import repeat
+from minibn.replication.conditions import EXPERIMENTS
+from minibn.replication.estimate import estimate
+from minibn.replication.jobs import Unit
+from minibn.replication.pool import carry_out_all
+from minibn.replication.presets import (
     PRESETS,
     Preset,
     cells_of,
@@ -37,10 +38,9 @@ from minibn.experiments.presets import (
     replications,
     results_folder,
 )
-from minibn.experiments.results import load_results, read_result, result_path
-from minibn.experiments.runner import processor
-from minibn.experiments.search import cells_to_search, choose_rates
-from minibn.experiments.units import Unit
+from minibn.replication.results import load_results, read_result, result_path
+from minibn.replication.runner import processor
+from minibn.replication.search import cells_to_search, choose_rates
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,11 +12,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from minibn.experiments import PRESETS, load_results
-from minibn.experiments.claims import judge
-from minibn.experiments.presets import check_preset, report_folder, results_folder
-from minibn.experiments.report import report
-from minibn.report_plots import report_figures
+from minibn.replication import PRESETS, load_results
+from minibn.replication.claims import judge
+from minibn.replication.figures import report_figures
+from minibn.replication.presets import check_preset, report_folder, results_folder
+from minibn.replication.report import report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Train one model with one normalisation, and every setting of the recipe.
+"""Train one model with one normalization, and every setting of the recipe.
 
 Writes a result file and a figure, as `compare` does.  With --checkpoint the run is saved after
 every epoch; the same command goes on from there, exactly as if it had never stopped.
@@ -17,7 +17,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from minibn.checkpoint import load_checkpoint, save_checkpoint
 from minibn.commands.announce import announce
 from minibn.commands.compare import draw, summary
 from minibn.commands.options import (
@@ -31,8 +30,9 @@ from minibn.commands.options import (
 )
 from minibn.commands.table import percent
 from minibn.norms import NORMS
-from minibn.record import free_path, make_record, save_record
 from minibn.training import Diverged, Run, finish
+from minibn.training.checkpoint import load_checkpoint, save_checkpoint
+from minibn.training.record import free_path, make_record, save_record
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--norm", choices=tuple(NORMS), default="bn", help="default: bn")
     parser.add_argument("--norm-option", type=norm_option, action="append", default=[],
                         metavar="KEY=VALUE",
-                        help="an argument of the normalisation's layer, as r_max=5, r_max=none, "
+                        help="an argument of the normalization's layer, as r_max=5, r_max=none, "
                              "test_mode=moving, ramp=[50,400,250], decay=0.9; may be repeated")
     add_data_options(parser)
     add_recipe_options(parser)

@@ -1,4 +1,4 @@
-"""From uint8 images to the float batches that a model sees: shuffle, crop, flip, standardise."""
+"""From uint8 images to the float batches that a model sees: shuffle, crop, flip, standardize."""
 
 from collections.abc import Iterator
 
@@ -102,7 +102,7 @@ def test_batches(
     crop: int = 24,
     dtype: DTypeLike = np.float32,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """All images once, in the file's order, cut to their centre; the last batch may be smaller.
+    """All images once, in the file's order, cut to their center; the last batch may be smaller.
 
     images: uint8 (N, H, W, C); labels: integers (N,); mean, std: (C,).
     Yields x (B, crop, crop, C) of `dtype` and y (B,) int64.
@@ -135,7 +135,7 @@ def _windows(images: np.ndarray, crop: int) -> np.ndarray:
 def _scale_and_shift(
     mean: np.ndarray, std: np.ndarray, dtype: DTypeLike, width: int, channels: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Standardisation folded into x·scale + shift: two passes over the pixels.
+    """Standardization folded into x·scale + shift: two passes over the pixels.
 
     Both are (W, C), the same C values for each column: NumPy takes a row of the image at a time,
     which is four times faster than C values at a time.

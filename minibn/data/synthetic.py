@@ -1,12 +1,12 @@
-"""A small set of coloured, textured shapes, drawn by NumPy: real enough to learn, no download.
+"""A small set of colored, textured shapes, drawn by NumPy: real enough to learn, no download.
 
 A class is a combination of three cues: shape, texture and hue, five of each. They are dealt out as
 in a Graeco-Latin square, so that any one cue leaves several classes open and any two decide: with
-ten classes, whoever sees only colour, only texture or only outline gets half of them wrong at best.
+ten classes, whoever sees only color, only texture or only outline gets half of them wrong at best.
 None of the cues changes in a mirror.
 
 Everything else varies from image to image and says nothing of the class: place, size, tilt, phase
-and period of the texture, background, a second small blob, direction and colour of the light,
+and period of the texture, background, a second small blob, direction and color of the light,
 contrast and grain. The light and the contrast act on a whole image at once, so the statistics of a
 batch of 5 wander far more than those of 128: what Batch Normalization suffers from.
 """
@@ -19,7 +19,7 @@ from minibn.data.dataset import Dataset
 SIZE = 32
 SHAPES = ("disc", "square", "triangle", "cross", "ring")
 TEXTURES = ("plain", "banded", "striped", "checked", "dotted")
-HUES = ("red", "lime", "jade", "blue", "violet")  # five equal steps around the colour circle
+HUES = ("red", "lime", "jade", "blue", "violet")  # five equal steps around the color circle
 
 
 def make_synthetic(
@@ -73,7 +73,7 @@ def _draw_part(labels: np.ndarray, noise: float, rng: np.random.Generator) -> np
     shape, texture, hue = (np.array(c)[:, None, None] for c in zip(*map(cues, labels), strict=True))
     row, column = np.mgrid[:SIZE, :SIZE].astype(np.float32) - (SIZE - 1) / 2    # (32, 32)
 
-    # Pixel coordinates (u, v) of the object: its centre is 0, its outline about 1.
+    # Pixel coordinates (u, v) of the object: its center is 0, its outline about 1.
     radius, tilt = vary(7, 10), vary(-0.2, 0.2)                                 # (N, 1, 1)
     x, y = (column - vary(-4, 4)) / radius, (row - vary(-4, 4)) / radius        # (N, 32, 32)
     u, v = x * np.cos(tilt) + y * np.sin(tilt), y * np.cos(tilt) - x * np.sin(tilt)
@@ -86,7 +86,7 @@ def _draw_part(labels: np.ndarray, noise: float, rng: np.random.Generator) -> np
     )
     pattern = np.clip(2 * pattern, -1, 1)
 
-    # A colour for the object, made lighter and darker by its texture; a duller one behind it.
+    # A color for the object, made lighter and darker by its texture; a duller one behind it.
     hue = (hue / 5 + rng.normal(0, 0.04, (count, 1, 1))).astype(np.float32)
     value = vary(0.5, 0.8) + vary(0.15, 0.25) * pattern
     ink = _hsv_to_rgb(hue, vary(0.5, 0.9), value)                               # (N, 32, 32, 3)
@@ -98,7 +98,7 @@ def _draw_part(labels: np.ndarray, noise: float, rng: np.random.Generator) -> np
     image = _over(blot, _coverage(blob - 1, size), paper)
     image = _over(ink, inside, image)
 
-    # The light: its colour and strength, a slope across the image, contrast around mid-grey.
+    # The light: its color and strength, a slope across the image, contrast around mid-gray.
     light = vary(0.75, 1.25, 1, 1, 3)
     image = image * light * (1 + 0.5 * (vary(-1, 1) * column + vary(-1, 1) * row) / SIZE)[..., None]
     image = 0.5 + vary(0.4, 1.0, 1, 1, 1) * (image - 0.5) + vary(-0.15, 0.15, 1, 1, 1)
@@ -130,9 +130,9 @@ def _over(top: np.ndarray, alpha: np.ndarray, bottom: np.ndarray) -> np.ndarray:
 
 
 def _hsv_to_rgb(hue: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """Colours with one axis more at the end, (…, 3); hue is in turns, 0 is red.
+    """Colors with one axis more at the end, (…, 3); hue is in turns, 0 is red.
 
-    Each channel is a trapezium over the colour circle, a third of a turn from the next.
+    Each channel is a trapezium over the color circle, a third of a turn from the next.
     """
     distance = np.stack([np.abs((hue - k / 3 + 0.5) % 1 - 0.5) for k in range(3)], axis=-1)
     pure = np.clip(2 - 6 * distance, 0, 1)                                      # (…, 3)

@@ -43,11 +43,11 @@ from minibn.checks import (
     check_upstream,
     check_vector,
 )
+from minibn.kernels.im2col import Windows
+from minibn.kernels.winograd import Tiled, tile_size
+from minibn.kernels.workspace import Workspace
 from minibn.layer import Layer
-from minibn.layers.initialise import he_normal
-from minibn.layers.windows import Windows
-from minibn.layers.winograd import Tiled, tile_size
-from minibn.workspace import Workspace
+from minibn.layers.initialize import he_normal
 
 FEW_CHANNELS = 24   # With fewer, adding back a pixel's channels takes longer than copying windows.
 

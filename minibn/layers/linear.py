@@ -21,7 +21,7 @@ from minibn.checks import (
     check_vector,
 )
 from minibn.layer import Layer
-from minibn.layers.initialise import he_normal
+from minibn.layers.initialize import he_normal
 
 
 def linear(x: Array, w: Array, b: Array | None = None) -> tuple[Array, tuple]:

@@ -7,8 +7,8 @@ from typing import Any, NoReturn
 
 from minibn.backend import Array
 from minibn.checks import check_flag
+from minibn.kernels.workspace import Workspace
 from minibn.layer import Layer
-from minibn.workspace import Workspace
 
 
 class FlatDict(dict):

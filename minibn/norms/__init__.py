@@ -1,4 +1,4 @@
-"""The normalisations, one file each, and the table that names them.
+"""The normalizations, one file each, and the table that names them.
 
 A new one takes a file here and a line in `NORMS`; models, commands, experiments and tests read the
 table.
@@ -20,7 +20,7 @@ from minibn.norms.weight_norm import WeightNorm
 
 
 class Norm(NamedTuple):
-    """How a normalisation stands in a network."""
+    """How a normalization stands in a network."""
 
     title: str                                # its name in figures and tables
     layer: Callable[..., Layer] | None        # made from the number of channels, or (wraps) a layer
@@ -41,7 +41,7 @@ NORMS: dict[str, Norm] = {
 
 
 def check_norm_options(norm: str, options: dict[str, Any]) -> None:
-    """`options` is a dict of keyword arguments that the normalisation's layer has."""
+    """`options` is a dict of keyword arguments that the normalization's layer has."""
     if not isinstance(options, dict):
         raise TypeError(f"norm_options must be a dict, not {options!r}")
     layer = NORMS[norm].layer

@@ -1,6 +1,6 @@
 """Batch Renormalization (BRN), the paper's eqs. 5–8.
 
-Testing normalises by moving averages μ and σ, training by the batch.  BRN makes the training pass
+Testing normalizes by moving averages μ and σ, training by the batch.  BRN makes the training pass
 produce what testing would, by a correction of each channel:
 
     μ ← α·μ + (1 − α)·μ_B          from μ = 0                             (eq. 5)

@@ -1,4 +1,4 @@
-"""GroupNorm: every image normalised by its own values, a group of channels at a time.
+"""GroupNorm: every image normalized by its own values, a group of channels at a time.
 
     μ = mean of x over space and the channels of a group      σ² = mean((x − μ)²) + ε
     y = γ·x̄ + β    with x̄ = (x − μ)/σ, γ and β for each channel

@@ -1,4 +1,4 @@
-"""LayerNorm: every image normalised by all of its own values.
+"""LayerNorm: every image normalized by all of its own values.
 
     μ = mean of x over all axes but the first        σ² = mean((x − μ)²) + ε
     y = γ·x̄ + β    with x̄ = (x − μ)/σ, γ and β for each channel

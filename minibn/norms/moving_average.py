@@ -17,7 +17,7 @@ and dividing by 1 − αᵗ takes the bias of the zero start away:
 
 The next step needs s_t itself, not ŝ_t: eq. 10 holds for the raw average alone.  Algorithm 1, read
 literally, writes ŝ_t back into s_t and grows 50-fold at t = 2.  This is the bias correction
-of Adam, inside batch renormalisation.
+of Adam, inside batch renormalization.
 
 `decay` is the paper's α, the share of the old average that is kept.  PyTorch's `momentum` is 1 − α.
 """

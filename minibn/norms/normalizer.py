@@ -1,4 +1,4 @@
-"""What the normalising layers share: their size, ε, γ and β."""
+"""What the normalizing layers share: their size, ε, γ and β."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ Where Algorithm 1 cannot be meant as printed, and what is done here:
     it has ε in the last line only   ε inside σ_B, so that r·x̄ + d = (x − μ̂)/σ̂ holds;
                                      eps_inside=False is the printed line (a constant channel
                                      then gives 0/0 at t = 1)
-    "the same normalisation in       test_mode="batch": the lines above with μ_t, σ_t and t
+    "the same normalization in       test_mode="batch": the lines above with μ_t, σ_t and t
     training and test"               frozen; test_mode="moving": (x − μ̂)/σ̂.  They differ only
                                      where r or d is clipped.
 

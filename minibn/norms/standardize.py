@@ -102,9 +102,9 @@ def _moments_around(a: Array | None, x: Array, k: int, groups: int) -> tuple[Arr
     total = xp.zeros((len(x), x.shape[2]))                             # Σ (x − a)
     squares = xp.zeros((len(x), x.shape[2]))                           # Σ (x − a)²
     for s, r in _pieces_to_sum(x):
-        centred = _minus(a, x, s, r)
-        total[s] += _sum_lines(centred)
-        squares[s] += _sum_products(centred, centred)
+        centered = _minus(a, x, s, r)
+        total[s] += _sum_lines(centered)
+        squares[s] += _sum_products(centered, centered)
     rows = x.shape[1] * k
     mean = _mean_of_groups(_fold(total, k), groups, rows)
     return mean, _mean_of_groups(_fold(squares, k), groups, rows) - mean * mean

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from minibn.backend import Array, array_module
 from minibn.checks import check_float, check_upstream, check_vector
+from minibn.kernels.workspace import Workspace
 from minibn.layer import Layer
-from minibn.workspace import Workspace
 
 
 def weight_norm(v: Array, g: Array) -> tuple[Array, tuple]:

@@ -80,7 +80,7 @@ WRONG = {
         ("dy = draw.normal(size=forward(x).shape)", "dy = np.ones(forward(x).shape)", "says nothing"),
         ("x = draw.normal(size=shape)", "x = np.maximum(draw.normal(size=shape), 0)", "kink"),
         ("return wrong", "return wrong - {'average'}", "hang over"),
-        ("return wrong", "return wrong - {'bn'}", "a normalisation"),
+        ("return wrong", "return wrong - {'bn'}", "a normalization"),
         ("return wrong", "return {'bn', 'average', 'conv'}", "conv is right"),
     ],
     "repair": [

@@ -73,7 +73,7 @@ WRONG = {
         ("np.argmax(values)", "np.argmax(np.maximum(values, test[method]))", "must not take part"),
         ("RATES[int(np.argmax(values))]", "int(np.argmax(values))", "places in `RATES`"),
         ("RATES[int(np.argmax(values))]", "max(values)", "these are accuracies"),
-        ("RATES[int(np.argmax(values))]", "0.01", "favours"),
+        ("RATES[int(np.argmax(values))]", "0.01", "favors"),
         ("argmax", "argmin", "worst"),
     ],
     "peeking": [

@@ -1,0 +1,1 @@
+"""Faster forms of the textbook functions on NumPy: blocks, tiles, threads, scratch memory."""

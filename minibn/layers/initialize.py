@@ -1,0 +1,24 @@
+"""He initialization: random weights that keep the size of activations through a ReLU network."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from minibn.checks import check_integer
+
+
+def he_normal(shape: tuple[int, ...], seed: int | np.random.Generator, dtype: np.dtype
+              ) -> np.ndarray:
+    """Normal numbers of deviation √(2/fan_in), fan_in the product of all axes but the last.
+
+    Drawn on the CPU in float64 and then rounded, so that a seed means the same weights on every
+    device and in every dtype.  seed: an int ≥ 0 or a generator.
+    Source: He et al. 2015, "Delving deep into rectifiers", eq. 10.
+    """
+    if not isinstance(seed, np.random.Generator):
+        seed = check_integer("seed", seed, least=0)
+    rng = np.random.default_rng(seed)
+    fan_in = math.prod(shape[:-1])
+    return (rng.standard_normal(shape) * math.sqrt(2 / fan_in)).astype(dtype)

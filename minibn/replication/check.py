@@ -1,0 +1,39 @@
+"""Do a finished run again and compare every number with its file."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+from minibn.replication.pool import one_thread_each
+from minibn.replication.results import Result, read_result
+from minibn.replication.runner import train_unit
+
+
+def repeat(path: str | Path, data_dir: str | Path | None = None, device: str = "cpu"
+           ) -> tuple[Result, str | None]:
+    """The run of a result file, done again, and its first difference from the file (None: none).
+
+    It runs in a process of its own with one BLAS thread, as the first time.
+    Raises what `read_result` raises.
+    """
+    before = read_result(path)
+    with one_thread_each(), ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        again = pool.submit(train_unit, before.unit, None, data_dir, device).result()
+    return again, first_difference(before, again)
+
+
+def first_difference(before: Result, again: Result) -> str | None:
+    """The first number that differs, timings aside, to the last digit."""
+    if before.status != again.status:
+        return f"status {before.status}, now {again.status}"
+    for name, old in before.history.as_dict().items():
+        new = again.history.as_dict()[name]
+        if name != "seconds" and old != new:
+            return f"{name} {old}, now {new}"
+    if before.right != again.right:
+        return "which test images it gets right"
+    if before.looks != again.looks:
+        return "the looks inside the network"
+    return None

@@ -1,0 +1,191 @@
+"""How large the experiments are: smoke (seconds), scaled (two cores, forty minutes), paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from minibn.replication.conditions import EXPERIMENTS, IOFFE, Cell
+from minibn.replication.jobs import Subset, Unit
+from minibn.replication.results import Result
+from minibn.training.recipe import Recipe
+
+SEARCH_SEED = 1000  # no replication uses these two
+PILOT_SEED = 2000
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Sizes, schedules and rates of a replication.
+
+    width: channels of the first convolution, by network; epochs, lr_every: by batch size;
+    rates: the learning rates among which the best is searched, by the images of an update, the
+    same for every network and method (a single one is taken without a search); search_epochs:
+    length of a search run, by batch size; validation: held-out training images of the search;
+    seeds: replications of an experiment (`seeds_of` gives the others); first_round: Table 4's seeds
+    that had been looked at before the others were added (0: none had); threshold: the accuracy of
+    "epochs to threshold", by network (where there is none, it is read from a pilot run:
+    `claims.threshold`); decay: α of the moving averages where it is not the paper's 0.99, by batch
+    size.
+    """
+
+    name: str
+    subset: Subset
+    width: dict[str, int]
+    epochs: dict[int, int]
+    lr_every: dict[int, int]
+    rates: dict[int, tuple[float, ...]]
+    threshold: dict[str, float] = field(default_factory=dict)
+    search_epochs: dict[int, int] = field(default_factory=dict)
+    validation: int = 0
+    seeds: int = 1
+    seeds_of: dict[str, int] = field(default_factory=dict)
+    first_round: int = 0
+    decay: dict[int, float] = field(default_factory=dict)
+
+    def seeds_for(self, experiment: str) -> int:
+        """How many seeds an experiment gets unless told."""
+        return self.seeds_of.get(experiment, self.seeds)
+
+    def updates(self, batch_size: int) -> int:
+        """Batches in an epoch."""
+        return (self.subset.train or 50_000) // batch_size
+
+    def recipe(self, cell: Cell, lr: float, seed: int) -> Recipe:
+        """The whole recipe of a cell."""
+        batch = cell.batch_size
+        recipe = Recipe(
+            network=cell.network, norm=cell.norm, width=self.width[cell.network],
+            activation=cell.activation, batch_size=batch, accumulate=cell.accumulate,
+            epochs=self.epochs[batch], lr=lr, lr_every=self.lr_every[batch], seed=seed)
+        return replace(recipe, norm_options=self.norm_options(cell, recipe))
+
+    def norm_options(self, cell: Cell, recipe: Recipe) -> dict[str, Any]:
+        """The cell's options, with Ioffe's ramp scaled to the run's number of batches."""
+        options = dict(cell.norm_options)
+        if cell.batch_size in self.decay:
+            options["decay"] = self.decay[cell.batch_size]
+        if options.get("ramp") == IOFFE:
+            batches = recipe.epochs * self.updates(recipe.batch_size)
+            options["ramp"] = [round(batches * step / 160_000) for step in (5000, 40_000, 25_000)]
+        return options
+
+    def run(self, cell: Cell, lr: float, seed: int) -> Unit:
+        """One replication of a cell."""
+        return Unit(f"{cell.key}-s{seed}", cell.key, "run", self.recipe(cell, lr, seed),
+                    self.subset)
+
+    def grid(self, cell: Cell) -> tuple[float, ...]:
+        """The learning rates that are tried for a cell."""
+        return self.rates[cell.images_per_update] if cell.lr is None else (cell.lr,)
+
+    def search(self, cell: Cell) -> list[Unit]:
+        """The runs among which the cell's learning rate is chosen; none where there is no choice.
+
+        They train on the same images as the replications, with another seed, and are tested on
+        held-out training images.
+        """
+        if len(self.grid(cell)) == 1 or cell.rate_of:
+            return []
+        subset = replace(self.subset, test=self.validation, held_out=True)
+        units = []
+        for lr in self.grid(cell):
+            recipe = self.recipe(cell, lr, SEARCH_SEED)
+            epochs = self.search_epochs[cell.batch_size]
+            stage = self.lr_every[cell.batch_size] * epochs / recipe.epochs
+            recipe = replace(recipe, epochs=epochs, lr_every=max(1, round(stage)))
+            units.append(Unit(f"search/{cell.key}-lr{lr:g}", cell.key, "search", recipe, subset,
+                              looks=False))
+        return units
+
+    def pilots(self, rates: dict[str, float]) -> list[Unit]:
+        """BN at batch 5 with a seed of its own, for each network that is among `rates`.
+
+        The threshold is read from it; none where the preset names one.
+        """
+        if self.threshold:
+            return []
+        cells = [Cell(network, "bn", 5) for network in self.width]
+        units = [self.run(cell, rates[cell.key], PILOT_SEED) for cell in cells
+                 if cell.key in rates]
+        return [replace(unit, name=f"pilot/{unit.cell}", kind="pilot", looks=False)
+                for unit in units]
+
+
+def cells_of(names: Iterable[str]) -> list[Cell]:
+    """The cells of the named experiments, each once, in order."""
+    return list(dict.fromkeys(cell for name in names for cell in EXPERIMENTS[name].cells))
+
+
+def replications(preset: Preset, names: Iterable[str], rates: dict[str, float],
+                 seeds: int | None = None) -> list[Unit]:
+    """All runs of the named experiments, each once; an experiment's seeds one after the other.
+
+    rates: the learning rate of each cell; seeds: instead of the preset's numbers.
+    An interruption then leaves every cell of an experiment with equally many seeds.
+    """
+    units: dict[str, Unit] = {}
+    for name in names:
+        for seed in range(1, (seeds or preset.seeds_for(name)) + 1):
+            for cell in EXPERIMENTS[name].cells:
+                unit = preset.run(cell, rates[cell.key], seed)
+                units.setdefault(unit.name, unit)
+    return list(units.values())
+
+
+BATCHES = (1, 2, 5, 10, 128)
+UPDATES = (1, 2, 5, 10, 50, 128)  # images in an update
+
+PRESETS = {
+    "smoke": Preset(
+        "smoke", Subset("synthetic", 4, train=128, test=20), width={"all_cnn": 2, "nin": 4},
+        epochs={128: 2, 10: 2, 5: 2, 2: 1, 1: 1}, lr_every=dict.fromkeys(BATCHES, 1),
+        rates=dict.fromkeys(UPDATES, (0.01, 0.03)),
+        search_epochs=dict.fromkeys(BATCHES, 1), validation=20, seeds=2),
+    "scaled": Preset(
+        "scaled", Subset("cifar100", 10, train=1000, test=1000),
+        width={"all_cnn": 8, "nin": 12},
+        # Batch 128 makes 7 updates an epoch, so it gets three times the epochs.
+        epochs={128: 24, 10: 8, 5: 8, 2: 6, 1: 4}, lr_every={128: 18, 10: 6, 5: 6, 2: 5, 1: 3},
+        rates={1: (0.0003, 0.001, 0.003), 2: (0.0003, 0.001, 0.003), 5: (0.001, 0.003, 0.01),
+               10: (0.001, 0.003, 0.01), 50: (0.003, 0.01, 0.03), 128: (0.01, 0.03, 0.1)},
+        search_epochs={128: 9, 10: 3, 5: 3, 2: 2, 1: 2},
+        validation=500, seeds=5,
+        seeds_of={"table4": 30, "fig3": 30, "fig2": 30, "table3": 30, "fig6": 30,
+                  "fig1": 10, "table2": 10, "fig4": 10, "rates": 10},
+        first_round=10,
+        # With 0.99 the averages of a run at batch 128 would end, after 168 updates, with 18 % of
+        # their initial values in them, and the early tests would show little else.
+        decay={128: 0.9}),
+    "paper": Preset(
+        "paper", Subset("cifar100"), width={"all_cnn": 96, "nin": 192},
+        epochs=dict.fromkeys(BATCHES, 100), lr_every={128: 64, 10: 26, 5: 26, 2: 26, 1: 26},
+        rates=dict.fromkeys(UPDATES, (0.1,)), threshold={"all_cnn": 0.6, "nin": 0.6}),
+}
+
+
+def check_preset(results: Iterable[Result], preset: Preset, folder: Path) -> None:
+    """Every result is of this preset: its training images and its width.
+
+    Raises ValueError with the first that is not.
+    """
+    for result in results:
+        unit = result.unit
+        part = (unit.subset.data, unit.subset.classes, unit.subset.train)
+        ours = (preset.subset.data, preset.subset.classes, preset.subset.train)
+        if (part, unit.recipe.width) != (ours, preset.width.get(unit.recipe.network)):
+            raise ValueError(f"{folder} holds {unit.name} of another preset than {preset.name} "
+                             f"({unit.subset.data}, {unit.subset.train or 'all'} images, width "
+                             f"{unit.recipe.width})")
+
+
+def results_folder(preset: Preset) -> Path:
+    """Where `replicate` keeps the results of a preset, and `report` looks for them."""
+    return Path("runs/smoke" if preset.name == "smoke" else f"results/{preset.name}")
+
+
+def report_folder(preset: Preset) -> Path:
+    """Where `report` writes: the scaled preset's report stands above its results."""
+    return Path("results") if preset.name == "scaled" else Path("runs") / f"{preset.name}-report"

@@ -1,0 +1,172 @@
+"""Result files: one JSON for each run, written once, read by the report and by notebooks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minibn.checks import check_choice, check_number
+from minibn.files import explain, read_regular, write_atomically
+from minibn.replication.jobs import Unit
+from minibn.training.history import History
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run.
+
+    status: "done", or "diverged" where the loss became infinite or NaN (`message` says where);
+    looks: what `looks.py` saw; right: for each test image a bit, whether the trained network names
+    its class in the method's own test mode, in hexadecimal ("" if the run diverged); seconds:
+    wall-clock time of all its epochs; made: versions, commit and machine.
+    """
+
+    unit: Unit
+    status: str
+    history: History
+    looks: list[dict[str, Any]]
+    right: str
+    seconds: float
+    made: dict[str, Any]
+    message: str = ""
+
+    @property
+    def seed(self) -> int:
+        """The seed of weights and order of images."""
+        return self.unit.recipe.seed
+
+    @property
+    def mode(self) -> str:
+        """The method's own test mode."""
+        return self.history.mode
+
+    @property
+    def chance(self) -> float:
+        """The accuracy of guessing."""
+        return 1 / (self.unit.subset.classes or 100)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it ended without having learned: a training loss within 2 % of ln(classes)."""
+        losses = self.history.train_loss
+        return self.status == "done" and losses[-1] > 0.98 * np.log(1 / self.chance)
+
+    def curve(self, mode: str | None = None) -> np.ndarray:
+        """Test accuracy after each epoch, (epochs,); at chance from where the run diverged."""
+        found = self.history.test_accuracy[mode or self.mode]
+        left = self.unit.recipe.epochs - len(found)
+        return np.array([*found, *[self.chance] * left])
+
+    def losses(self) -> np.ndarray:
+        """Training loss of each epoch, (epochs,); NaN from where the run diverged."""
+        found = self.history.train_loss
+        return np.array([*found, *[np.nan] * (self.unit.recipe.epochs - len(found))])
+
+    def final(self, mode: str | None = None) -> float:
+        """Test accuracy after the last epoch; chance if the run diverged."""
+        return self.curve(mode)[-1] if self.status == "done" else self.chance
+
+    def right_on_images(self) -> np.ndarray:
+        """Which test images the trained network gets right, bool (test images,)."""
+        count = self.unit.subset.test or 10_000
+        if self.status != "done":
+            raise ValueError(f"{self.unit.name} diverged: it names no classes")
+        return np.unpackbits(np.frombuffer(bytes.fromhex(self.right), np.uint8),
+                             count=count).astype(bool)
+
+    def crossing(self, threshold: float, mode: str | None = None) -> float:
+        """Epochs to `threshold`, linear between the tests (chance at 0); infinity if never."""
+        curve = np.concatenate([[self.chance], self.curve(mode)])
+        reached = np.flatnonzero(curve >= threshold)
+        if not len(reached):
+            return np.inf
+        after = reached[0]
+        if after == 0:
+            return 0.0
+        low, high = curve[after - 1], curve[after]
+        return float(after - 1 + (threshold - low) / (high - low))
+
+
+class Results:
+    """The results of one folder: replications by cell, search runs and pilots apart."""
+
+    def __init__(self, results: list[Result]) -> None:
+        self.by_name = {result.unit.name: result for result in results}
+
+    def __iter__(self) -> Iterator[Result]:
+        return iter(self.by_name.values())
+
+    def __len__(self) -> int:
+        return len(self.by_name)
+
+    def of(self, cell: str, kind: str = "run") -> list[Result]:
+        """The results of a cell, by seed (searches: by rate)."""
+        found = [r for r in self if r.unit.cell == cell and r.unit.kind == kind]
+        return sorted(found, key=lambda r: (r.seed, r.unit.recipe.lr))
+
+    def after(self, seed: int) -> Results:
+        """The results with a seed larger than this."""
+        return Results([r for r in self if r.seed > seed])
+
+    def pairs(self, cell: str, other: str) -> list[tuple[Result, Result]]:
+        """The results of two cells with the same seed, in order of seed."""
+        others = {r.seed: r for r in self.of(other)}
+        return [(r, others[r.seed]) for r in self.of(cell) if r.seed in others]
+
+
+def load_results(folder: str | Path) -> Results:
+    """Everything below `folder`; empty where it holds nothing.
+
+    Raises ValueError, with the file's name, for a file that is not a result.
+    """
+    paths = sorted(Path(folder).rglob("*.json"))
+    return Results([read_result(path) for path in paths])
+
+
+def read_result(path: str | Path) -> Result:
+    """One result; ValueError where the file is none, FileNotFoundError where there is none."""
+    content = read_regular(path)
+    try:
+        values = json.loads(content)
+        if values["format"] != FORMAT:
+            raise ValueError(f"format {values['format']}, this version reads {FORMAT}")
+        return _result(values)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{path} is not a result of a replication ({explain(error)})") from error
+
+
+def _result(values: dict[str, Any]) -> Result:
+    """The result of these values from a file, each of which is checked."""
+    check_choice("status", values["status"], ("done", "diverged"))
+    for name, kind in (("message", str), ("right", str), ("looks", list), ("made", dict)):
+        if not isinstance(values[name], kind):
+            raise TypeError(f"{name} must be a {kind.__name__}, not {values[name]!r}")
+    bytes.fromhex(values["right"])                         # a ValueError if it is not hexadecimal
+    return Result(Unit.from_dict(values["unit"]), values["status"],
+                  History.from_dict(values["history"]), values["looks"], values["right"],
+                  check_number("seconds", values["seconds"], least=0), values["made"],
+                  values["message"])
+
+
+def write_result(folder: str | Path, result: Result) -> Path:
+    """Write the result below `folder`, atomically, and return its path."""
+    path = result_path(folder, result.unit)
+    values = {"format": FORMAT, "status": result.status, "message": result.message,
+              "seconds": round(result.seconds, 2), "made": result.made,
+              "unit": result.unit.as_dict(), "history": result.history.as_dict(),
+              "right": result.right, "looks": result.looks}
+    lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in values.items())
+    write_atomically(path, lambda file: file.write(f"{{\n{lines}\n}}\n".encode()))
+    return path
+
+
+def result_path(folder: str | Path, unit: Unit) -> Path:
+    """Where a unit's result belongs."""
+    return Path(folder) / f"{unit.name}.json"

@@ -1,0 +1,200 @@
+"""Checkpoints: one file with all that a run needs to go on exactly as if it had not stopped.
+
+The file is a NumPy archive (.npz), read without pickle:
+
+    header            JSON as bytes: format version, recipe, history, generator state, name and
+                      classes of the data set, number of test images
+    params/NAME       the parameters
+    velocity/NAME     the optimizer's velocities
+    state/NAME        moving averages and step counters
+    mean, std         the training images' channel statistics
+
+It is written under a temporary name, flushed to the disk and renamed, so that at any moment either
+the old or the new file is there, whole.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+
+from minibn.backend import to_device, to_host
+from minibn.files import check_regular, explain, write_atomically
+from minibn.layers.sequential import Sequential
+from minibn.training.history import History
+from minibn.training.recipe import Recipe
+from minibn.training.run import Run
+
+FORMAT = 1
+
+
+class Checkpoint(NamedTuple):
+    """A checkpoint's contents, checked for form but not yet against a model."""
+
+    header: dict[str, Any]
+    recipe: Recipe
+    history: History
+    arrays: dict[str, np.ndarray]
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Channel means of the training images, (3,)."""
+        return self.arrays["mean"]
+
+    @property
+    def std(self) -> np.ndarray:
+        """Channel standard deviations of the training images, (3,)."""
+        return self.arrays["std"]
+
+
+def save_checkpoint(path: str | Path, run: Run) -> None:
+    """Write the run to `path`, atomically."""
+    header = {
+        "format": FORMAT,
+        "recipe": run.recipe.as_dict(),
+        "history": run.history.as_dict(),
+        "generator": run.rng.bit_generator.state,
+        "data": run.data.name,
+        "classes": list(run.data.class_names),
+        "test_images": len(run.data.test_images),
+    }
+    arrays = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8),
+              "mean": run.mean, "std": run.std}
+    for group, values in _groups(run).items():
+        for name, value in values.items():
+            arrays[f"{group}/{name}"] = to_host(np.asarray(value) if isinstance(value, int)
+                                                else value)
+    write_atomically(Path(path), lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint's contents.
+
+    Raises OSError (FileNotFoundError, …) where the file cannot be opened, ValueError where it is
+    not a checkpoint of this format.
+    """
+    check_regular(path)
+    with open(path, "rb") as file:
+        try:
+            return _read(file)
+        except _OtherFormat as error:
+            raise ValueError(f"{path} has {error}") from None
+        except Exception as error:     # a damaged archive raises errors of a dozen classes
+            raise ValueError(f"{path} is not a minibn checkpoint, or is damaged "
+                             f"({explain(error)})") from error
+
+
+class _OtherFormat(ValueError):
+    """A checkpoint of another format version."""
+
+
+def _read(file: IO[bytes]) -> Checkpoint:
+    """The contents of an open file, checked for form; whatever is wrong raises something."""
+    if not zipfile.is_zipfile(file):
+        raise ValueError("it is no NumPy archive")
+    file.seek(0)
+    with zipfile.ZipFile(file) as parts:
+        if any(part.compress_type != zipfile.ZIP_STORED for part in parts.infolist()):
+            raise ValueError("it is compressed, and could be of any size")
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    header = json.loads(arrays.pop("header").tobytes())
+    if header["format"] != FORMAT:
+        raise _OtherFormat(f"checkpoint format {header['format']}; this version reads {FORMAT}")
+    checkpoint = Checkpoint(header, Recipe.from_dict(header["recipe"]),
+                            History.from_dict(header["history"]), arrays)
+    for name in ("mean", "std"):
+        if arrays[name].shape != (3,) or arrays[name].dtype != np.float64:
+            raise ValueError(f"{name} is {arrays[name].dtype} {arrays[name].shape}")
+    classes = header["classes"]
+    if not (isinstance(header["data"], str) and isinstance(classes, list) and classes
+            and all(isinstance(name, str) for name in classes)):
+        raise ValueError("the data set has no name or no classes")
+    np.random.default_rng().bit_generator.state = header["generator"]  # takes no other's state
+    return checkpoint
+
+
+def load_checkpoint(path: str | Path, run: Run) -> None:
+    """Bring a fresh run of the same recipe and data to where the checkpoint was written.
+
+    Raises ValueError naming the first difference where recipe, data or a shape do not agree.
+    More epochs than the checkpoint's recipe asked for are allowed: the run goes on.  Fewer than the
+    checkpoint has are not, nor is another number of test images.
+    """
+    checkpoint = read_checkpoint(path)
+    ours, theirs = run.recipe.as_dict(), checkpoint.recipe.as_dict()
+    for key in ours:
+        if key != "epochs" and ours[key] != theirs[key]:
+            raise ValueError(f"{path} was written with {key} {theirs[key]!r}, not {ours[key]!r}")
+    for key, value in (("data", run.data.name), ("classes", list(run.data.class_names))):
+        if checkpoint.header[key] != value:
+            raise ValueError(f"{path} was trained on other {key} ({checkpoint.header['data']}), "
+                             f"not on {run.data.name}")
+    if not (np.array_equal(checkpoint.mean, run.mean) and np.array_equal(checkpoint.std, run.std)):
+        raise ValueError(f"{path} was trained on other images than the "
+                         f"{len(run.data.train_images)} of {run.data.name} here: their channel "
+                         "statistics differ")
+    tested, here = checkpoint.header.get("test_images"), len(run.data.test_images)
+    if tested not in (None, here):                         # older files do not say
+        raise ValueError(f"{path} was tested on {tested} images, and would now be on {here}")
+    if checkpoint.history.epochs > run.recipe.epochs:
+        raise ValueError(f"{path} has {checkpoint.history.epochs} epochs, more than the "
+                         f"{run.recipe.epochs} asked for")
+    if set(checkpoint.history.test_accuracy) != set(run.history.test_accuracy):
+        raise ValueError(f"{path} has other test modes than {run.recipe.norm}")
+    groups = _groups(run)
+    for group, values in groups.items():                   # all are right before one is changed
+        check_arrays(values, group, checkpoint.arrays, path)
+    for group, values in groups.items():
+        restore(values, group, checkpoint.arrays, run.device)
+    run.rng.bit_generator.state = checkpoint.header["generator"]
+    run.history = checkpoint.history
+
+
+def load_model(path: str | Path, device: str = "cpu") -> tuple[Sequential, Checkpoint]:
+    """The trained model of a checkpoint, and the checkpoint's contents."""
+    checkpoint = read_checkpoint(path)
+    model = checkpoint.recipe.model(classes=len(checkpoint.header["classes"]))
+    model.to(device)
+    for group, values in (("params", model.params), ("state", model.state)):
+        check_arrays(values, group, checkpoint.arrays, path)
+        restore(values, group, checkpoint.arrays, device)
+    return model, checkpoint
+
+
+def check_arrays(values: dict[str, Any], group: str, arrays: dict[str, np.ndarray],
+                 path: str | Path) -> None:
+    """A checkpoint has an array for each of `values`, of its shape and dtype, and no other."""
+    found = {name.removeprefix(f"{group}/") for name in arrays if name.startswith(f"{group}/")}
+    if found != set(values):
+        raise ValueError(f"{path} has other {group} than the model: "
+                         f"{sorted(found ^ set(values))[0]!r} is only in one of them")
+    for name, value in values.items():
+        array = arrays[f"{group}/{name}"]
+        if isinstance(value, int):
+            if array.shape != () or array.dtype.kind != "i":
+                raise ValueError(f"{path} has {group} {name} as {array.dtype} {array.shape}, the "
+                                 "model as an integer")
+        elif array.shape != value.shape or array.dtype != value.dtype:
+            raise ValueError(f"{path} has {group} {name} as {array.dtype} {array.shape}, the "
+                             f"model as {value.dtype} {value.shape}")
+
+
+def restore(values: dict[str, Any], group: str, arrays: dict[str, np.ndarray], device: str) -> None:
+    """Overwrite `values` (arrays in place, counters by assignment) with those of a checkpoint."""
+    for name, value in list(values.items()):
+        array = arrays[f"{group}/{name}"]
+        if isinstance(value, int):
+            values[name] = int(array)
+        else:
+            value[...] = to_device(array, device)
+
+
+def _groups(run: Run) -> dict[str, dict[str, Any]]:
+    return {"params": run.model.params, "velocity": run.optimizer.velocity,
+            "state": run.model.state}

@@ -1,0 +1,193 @@
+"""The training loop.
+
+    for every epoch
+        for every batch            data/batches.py
+            logits = model.forward(x, training=True)
+            loss   = softmax_cross_entropy(logits, y)
+            model.backward(…)      every layer assigns its gradients
+            optimizer.step()       every parameter moves
+        test in each mode          evaluation.py
+        write down, save           history.py, checkpoint.py
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from minibn.backend import Array, device_module, to_device
+from minibn.data.batches import channel_statistics, training_batches
+from minibn.data.dataset import Dataset
+from minibn.losses import (
+    check_label_range,
+    softmax_cross_entropy,
+    softmax_cross_entropy_backward,
+)
+from minibn.optim import SGD
+from minibn.training.evaluation import (
+    Tested,
+    clipped_share,
+    renormalizers,
+    test_accuracy,
+    test_modes,
+)
+from minibn.training.history import History
+from minibn.training.recipe import CROP, Recipe
+
+# Updates between two looks at the loss: on a GPU each look waits for the work to be done.
+LOOK_EVERY = 20
+# Below this batch_size·width², a second thread of BLAS gains nothing.
+SMALL = 5000
+
+
+class Diverged(ArithmeticError):
+    """The loss is no longer finite; `history` holds the epochs before."""
+
+    def __init__(self, message: str, history: History) -> None:
+        super().__init__(message, history)         # both, for it may come from another process
+        self.history = history
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class Run:
+    """A model in training, with all that has to be kept for it to go on.
+
+    recipe: what to do; data: on what; device: "cpu" or "gpu".
+
+    model, optimizer, history; rng: the generator of the order, crops and flips of images;
+    mean, std: the training images' channel statistics.
+    """
+
+    def __init__(self, recipe: Recipe, data: Dataset, device: str = "cpu") -> None:
+        device_module(device)                      # a missing GPU is best reported at once
+        self.recipe = recipe
+        self.data = data
+        self.device = device
+        self.model = recipe.model(classes=len(data.class_names))
+        self.model.to(device)
+        self.optimizer = SGD(self.model, recipe.lr, recipe.momentum, recipe.weight_decay,
+                             decay_norms=recipe.decay_norms)
+        self.rng = np.random.default_rng([recipe.seed, 1])             # [seed] drew the weights
+        self.mean, self.std = channel_statistics(data.train_images)
+        self.history = History(test_accuracy={mode: [] for mode in test_modes(self.model)})
+        if self.updates_per_epoch < 1:
+            raise ValueError(
+                f"one update needs {recipe.batch_size * recipe.accumulate} images (batch_size "
+                f"{recipe.batch_size} x accumulate {recipe.accumulate}), but the training set "
+                f"has {len(data.train_images)}")
+        check_label_range("train_labels", data.train_labels, len(data.class_names))
+
+    @property
+    def updates_per_epoch(self) -> int:
+        """Updates in an epoch; images left over for less than one are dropped."""
+        return len(self.data.train_images) // (self.recipe.batch_size * self.recipe.accumulate)
+
+    def epoch(self, bar: tqdm | None = None) -> None:
+        """Train one epoch, test, and write both down; `bar` advances with every update.
+
+        Raises Diverged when the loss is no longer finite.
+        """
+        start = time.perf_counter()
+        history, recipe = self.history, self.recipe
+        self.optimizer.lr = recipe.lr_at(history.epochs)
+        with blas_threads(recipe):
+            loss, accuracy, clipped = self._train_epoch(bar)
+            tests = {mode: self._test(mode) for mode in history.test_accuracy}
+        history.train_loss.append(loss)
+        history.train_accuracy.append(accuracy)
+        history.learning_rate.append(self.optimizer.lr)
+        if clipped is not None:
+            history.clipped_train.append(clipped)
+        for mode, tested in tests.items():
+            history.test_accuracy[mode].append(tested.accuracy)
+            if tested.clipped is not None:
+                history.clipped_test.append(tested.clipped)
+        history.seconds.append(time.perf_counter() - start)
+
+    def _test(self, mode: str) -> Tested:
+        """Accuracy and clipped share on the test images in this mode."""
+        return test_accuracy(self.model, self.data.test_images, self.data.test_labels, self.mean,
+                             self.std, mode, self.recipe.batch_size, self.device,
+                             self.recipe.dtype)
+
+    def _train_epoch(self, bar: tqdm | None) -> tuple[float, float, float | None]:
+        """Loss and accuracy, means over the epoch, and the clipped share (None: no clip), a mean
+        over the updates at which the loss is looked at."""
+        k, clips = self.recipe.accumulate, bool(renormalizers(self.model))
+        total: Any = 0.0                           # Σ loss over batches, on the device
+        right: Any = 0                             # Σ images classified right, on the device
+        clipped = []
+        batches = self._batches()
+        for update in range(1, self.updates_per_epoch + 1):
+            sums: dict[str, Array] = {}
+            for x, y in islice(batches, k):
+                logits = self.model.forward(x, training=True)
+                loss, cache = softmax_cross_entropy(logits, y, check_range=False)
+                self.model.backward(softmax_cross_entropy_backward(1 / k, cache))
+                total += loss
+                right += (logits.argmax(1) == y).sum()
+                if k > 1:
+                    add_gradients(sums, self.model.grads)
+            for name, gradient in sums.items():
+                self.model.grads[name] = gradient
+            self.optimizer.step()
+
+            if update % LOOK_EVERY == 0 or update == self.updates_per_epoch:
+                mean_loss = float(total) / (update * k)
+                images = update * k * self.recipe.batch_size
+                if not np.isfinite(mean_loss):
+                    raise Diverged(self._where(update) + ": try a smaller learning rate",
+                                   self.history)
+                if clips:
+                    clipped.append(clipped_share(self.model))
+                if bar is not None:
+                    bar.set_postfix(loss=f"{mean_loss:.3f}", acc=f"{int(right) / images:.1%}",
+                                    refresh=False)
+            if bar is not None:
+                bar.update()
+        return mean_loss, int(right) / images, float(np.mean(clipped)) if clips else None
+
+    def _batches(self) -> Iterator[tuple[Array, Array]]:
+        data = self.data
+        batches = training_batches(data.train_images, data.train_labels, self.recipe.batch_size,
+                                   self.rng, self.mean, self.std, crop=CROP,
+                                   flip=self.recipe.flip, dtype=self.recipe.dtype)
+        for x, y in batches:
+            yield to_device(x, self.device), to_device(y, self.device)
+
+    def _where(self, update: int) -> str:
+        return (f"the loss is not finite at update {update} of epoch {self.history.epochs + 1} "
+                f"({self.recipe.norm}, batch size {self.recipe.batch_size}, "
+                f"learning rate {self.optimizer.lr:g})")
+
+
+def blas_threads(recipe: Recipe) -> threadpool_limits:
+    """One thread of BLAS for the small products of narrow networks, its own number for others.
+
+    Threads share out even tiny products, and wait for each other busily: where another program
+    wants one of their cores, a step takes a hundred times as long.
+    """
+    small = recipe.batch_size * recipe.width**2 < SMALL
+    return threadpool_limits(1 if small else None, user_api="blas")
+
+
+def quiet_overflow() -> np.errstate:
+    """No NumPy warnings for infinity and NaN: the loop looks for them and says where they came."""
+    return np.errstate(over="ignore", invalid="ignore")
+
+
+def add_gradients(sums: dict[str, Array], grads: dict[str, Array]) -> None:
+    """sums += grads; the arrays of the first call are copied."""
+    for name, gradient in grads.items():
+        if name in sums:
+            sums[name] += gradient
+        else:
+            sums[name] = gradient.copy()

@@ -1,0 +1,264 @@
+"""Verdicts: planted truths are found, noise is not taken for one, troubles are counted."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pretend_results import SCALED, pretend_results
+
+from minibn.__main__ import main
+from minibn.replication.claims import judge, threshold
+from minibn.replication.conditions import BN_5, BN_10, DEBIAS_5
+from minibn.replication.metrics import epochs_to, final, roughness
+from minibn.replication.report import report
+from minibn.replication.results import Results, write_result
+from minibn.replication.statistics import Difference, Estimate
+from minibn.replication.verdicts import (
+    FAILS,
+    HOLDS,
+    OPEN,
+    TOO_FEW,
+    compare,
+    decide,
+    decide_equal,
+)
+from minibn.replication.wording import shown
+from minibn.training.history import History
+
+
+def verdicts(results):
+    return {one.key: one.verdict for one in judge(results, SCALED)}
+
+
+def planted(values):
+    """Final accuracies by norm; others 0.5."""
+    return pretend_results(lambda cell: values.get(cell.norm, 0.5), search=False)
+
+
+def test_a_planted_advantage_is_found_and_a_planted_disadvantage_too():
+    better = verdicts(planted({"renorm_debias": 0.7}))
+    worse = verdicts(planted({"renorm_debias": 0.3}))
+    for key in ("final", "speed", "nin_loss", "batch_1"):
+        assert (better[key], worse[key]) == (HOLDS, FAILS)
+    assert better["nin_final"] == worse["nin_final"] == FAILS
+
+
+def test_where_nothing_differs_little_is_claimed():
+    found = verdicts(planted({}))
+    told = [key for key, verdict in found.items() if verdict != OPEN and key != "nin_final"]
+    assert len(told) <= 2, told
+
+
+def test_smaller_batches_and_brn_are_judged_by_their_own_cells():
+    def by_batch(cell):
+        return {128: 0.7, 10: 0.6, 5: 0.5}.get(cell.batch_size, 0.5)
+
+    found = verdicts(pretend_results(by_batch, search=False))
+    assert found["small_worse"] == HOLDS
+    found = verdicts(planted({"brn": 0.4}))
+    assert found["brn_early_late"] == FAILS          # lower late, but not faster
+
+
+def test_accumulation_explains_a_deficit_that_it_takes_away():
+    def gone(cell):
+        return 0.4 if cell.norm == "brn" and cell.accumulate == 1 else 0.6
+
+    def stays(cell):
+        return 0.4 if cell.norm == "brn" else 0.6
+
+    assert verdicts(pretend_results(gone, search=False))["accumulation"] == HOLDS
+    def never(cell):
+        return 0.6 if cell.norm == "brn" else 0.4
+
+    assert verdicts(pretend_results(stays, search=False))["accumulation"] == OPEN
+    assert verdicts(pretend_results(never, search=False))["accumulation"] == OPEN
+
+
+@pytest.mark.parametrize(("low", "high", "verdict", "equal"), [
+    (0.002, 0.008, HOLDS, HOLDS), (-0.008, -0.002, FAILS, HOLDS), (-0.005, 0.005, OPEN, HOLDS),
+    (-0.005, 0.05, OPEN, OPEN), (0.02, 0.05, HOLDS, FAILS), (-0.05, -0.02, FAILS, FAILS)])
+def test_the_rule(low, high, verdict, equal):
+    difference = Difference(Estimate((low + high) / 2, (high - low) / 2, 5), 3, 0.01)
+    assert decide(difference) == verdict
+    assert decide_equal(difference, 0.01) == equal
+    few = difference._replace(estimate=difference.estimate._replace(n=2))
+    assert decide(few) == decide_equal(few, 0.01) == decide(None) == OPEN
+
+
+def test_what_was_not_run_is_not_judged():
+    assert set(verdicts(Results([])).values()) == {TOO_FEW}
+    some = verdicts(pretend_results(names=("table4",), search=False))
+    assert some["nin_speed"] == some["batch_1"] == TOO_FEW
+    assert TOO_FEW not in (some["speed"], some["final"])
+    assert threshold(Results([]), SCALED, "all_cnn") == 1
+
+
+def test_the_threshold_is_the_pilots_at_23_26_of_its_first_stage():
+    results = pretend_results(search=False)
+    pilot = results.of(BN_5.key, "pilot")[0]
+    pilot.history.test_accuracy["moving"][:] = [0.2, 0.3, 0.4567, 0.44, 0.45, 0.6, 0.7, 0.8]
+    assert threshold(results, SCALED, "all_cnn") == 0.45
+    assert pilot.seed not in {r.seed for r in results if r.unit.kind == "run"}
+
+
+def test_runs_in_trouble_are_counted_at_chance_and_named():
+    results = pretend_results(search=False)
+    bn = results.of(BN_5.key)
+    lost = replace(bn[0], status="diverged", right="")
+    del lost.history.test_accuracy["moving"][3:], lost.history.train_loss[3:]
+    stuck = bn[1]
+    stuck.history.train_loss[-1] = float(np.log(10))
+    found = Results([r for r in results if r.unit.name != lost.unit.name] + [lost])
+    assert lost.final() == 0.1 and epochs_to(0.9)(lost) == 9 and lost.crossing(0.9) == np.inf
+    assert len(found.pairs(BN_5.key, DEBIAS_5.key)) == len(bn)
+    text = report(found, SCALED)
+    assert "all_cnn-bn-b5 (diverged × 1)" in text and "all_cnn-bn-b5 (stuck × 1)" in text
+    judge(found, SCALED)
+
+
+@pytest.mark.parametrize("key", [BN_5.key, DEBIAS_5.key])
+def test_a_run_that_diverged_in_its_first_epoch(key):
+    """It has no activations and no clipped share: they are judged and reported of the others."""
+    results = pretend_results(search=False)
+    lost = replace(results.of(key)[0], status="diverged", right="",
+                   history=History(test_accuracy={"moving": []}), looks=[])
+    found = Results([r for r in results if r.unit.name != lost.unit.name] + [lost])
+    activations = next(one for one in judge(found, SCALED) if one.key == "activations")
+    pairs = len(found.pairs(BN_5.key, DEBIAS_5.key))
+    assert [part.difference.estimate.n for part in activations.parts] == [pairs - 1, pairs - 1]
+    assert "nan" not in report(found, SCALED).replace("Provenance", "")
+
+
+def test_what_beats_its_interval_by_little_is_shown_to_do_so():
+    close = Difference(Estimate(0.0473, 0.0467, 10), 8, 0.0649)
+    assert shown(close, "nats") == "+0.0473 ± 0.0467 nats (8/10; 0.0649)"
+    assert shown(close, "points") == "+4.73 ± 4.67 points (8/10; 6.49)"
+    assert shown(Difference(Estimate(-0.02, 0.02, 5), 1, 0.03), "epochs").startswith("-0.020 ±")
+
+
+def test_the_report_says_what_the_shared_rate_costs_whom():
+    """BN is planted to gain 5 points at rate 0.01, the others nothing."""
+    def ends(cell):
+        return 0.55 if (cell.norm, cell.lr) == ("bn", 0.01) else 0.52 if cell.norm != "bn" else 0.5
+
+    text = report(pretend_results(ends), SCALED)
+    assert "The shared rate does not cost all the same. At 0.01 instead final accuracy is higher " \
+        "by: BN +" in text
+    assert text.count("At the rate that the search gave all three; other rates give other") == 2
+    gain = float(text.split("higher by: BN +")[1].split()[0])
+    across = float(text.split("renorm_debias at the chosen rate is +")[1].split()[0])
+    assert gain == pytest.approx(5, abs=1) and across == pytest.approx(3, abs=1)
+    assert "And it hangs on the averages." in text
+
+
+def test_a_claim_whose_runs_are_all_stuck_says_that_nothing_was_tested():
+    results = pretend_results(search=False)
+    remark = "None of these runs learned anything"
+    assert remark not in report(results, SCALED)
+    for cell in ("nin-bn-b1", "nin-renorm_debias-b1"):
+        for result in results.of(cell):
+            result.history.train_loss[-1] = float(np.log(10))
+    one = next(one for one in judge(results, SCALED) if one.key == "batch_1")
+    assert one.note.startswith(remark) and remark in report(results, SCALED)
+
+
+def test_a_threshold_that_nobody_reached_is_no_mean():
+    results = pretend_results(lambda cell: 0.15 if cell.network == "nin" else 0.5, search=False)
+    results.of("nin-bn-b5", "pilot")[0].history.test_accuracy["moving"][:] = [0.9] * 8
+    assert "| > 8 (0 of 10) |" in report(results, SCALED)
+
+
+def test_the_whole_once_more_shows_which_verdicts_stay(tmp_path, capsys):
+    """renorm_debias is planted 4 points above BN at first, and 4 below when all is done again."""
+    first = planted({"renorm_debias": 0.54})
+    then = planted({"renorm_debias": 0.46})
+    text = report(first, SCALED, second=then)
+    section = text.split("## The whole once more")[1].split("\n## ")[0]
+    claim = "At batch 5 renorm_debias ends slightly higher than BN."
+    assert f"| **{claim}** | **holds** | **does not hold** |" in section
+    changed = section.split("Others came of: ")[1].split("\n")[0]
+    assert "Everything was done once more" in text and "higher at the end, does not hold." in text
+    assert claim in changed and "Smaller batches end lower" not in changed
+    assert "The search chose the same learning rates." in section
+    assert "once more" not in report(first, SCALED)
+    for unit in list(then):
+        if unit.unit.cell == BN_10.key and unit.unit.kind == "run":
+            write_result(tmp_path / "a-again", replace(unit, unit=replace(
+                unit.unit, recipe=replace(unit.unit.recipe, lr=0.77))))
+        write_result(tmp_path / "a", unit)
+    assert main(["report", "--results", str(tmp_path / "a"), "--out", str(tmp_path / "out")]) == 0
+    written = (tmp_path / "out" / "REPORT.md").read_text(encoding="utf-8")
+    rate = then.of(BN_10.key)[0].unit.recipe.lr
+    assert f"other learning rates for some: all_cnn-bn-b10 {rate:g}, then 0.77." in written
+    assert main(["report", "--results", str(tmp_path / "a"), "--again", str(tmp_path / "none"),
+                 "--out", str(tmp_path / "out")]) == 2
+    assert "no results in" in capsys.readouterr().err
+
+
+def test_how_far_a_run_and_its_repetition_lie_apart():
+    """Every final accuracy is moved by 3 points: within a seed 3.0, between seeds as it was."""
+    first = pretend_results(search=False)
+    then = Results([replace(r, history=replace(r.history, test_accuracy={
+        mode: [a + 0.03 for a in curve] for mode, curve in r.history.test_accuracy.items()}))
+        for r in first])
+    text = report(first, SCALED, second=then)
+    assert "differ in final accuracy by 3.0 points" in text
+    spreads = [np.var([r.final() for r in first.of(cell)], ddof=1)
+               for cell in sorted({r.unit.cell for r in first if r.unit.kind == "run"})]
+    expected = 100 * np.sqrt(2 * np.mean(spreads))
+    assert f"two seeds of one cell by {expected:.1f}." in text
+
+
+def test_a_look_that_met_infinity_is_left_out():
+    results = pretend_results(search=False)
+    results.of(BN_5.key)[0].looks[-1]["mean"] = {"relu5": [None] * 5}
+    activations = next(one for one in judge(results, SCALED) if one.key == "activations")
+    mean, variance = (part.difference.estimate.n for part in activations.parts)
+    assert mean == variance - 1 == len(results.pairs(BN_5.key, DEBIAS_5.key)) - 1
+
+
+def test_crossings_lie_between_the_tests():
+    result = pretend_results(search=False).of(BN_10.key)[0]
+    result.history.test_accuracy["moving"][:] = [0.2, 0.4, 0.3, 0.5, 0.6, 0.7, 0.7, 0.7]
+    assert result.crossing(0.1) == 0
+    assert result.crossing(0.15) == pytest.approx(0.5)
+    assert result.crossing(0.45) == pytest.approx(3.75)
+    assert roughness(result) == pytest.approx(np.mean([0.3, 0.3, 0.1, 0, 0.1, 0]) + 0, abs=1e-2)
+
+
+def test_the_report_is_whole_and_says_what_is_missing(tmp_path, capsys):
+    whole = pretend_results()
+    for result in whole:
+        write_result(tmp_path / "in", result)
+    arguments = ["report", "--results", str(tmp_path / "in"), "--out", str(tmp_path / "out")]
+    assert main(arguments) == 0
+    text = (tmp_path / "out" / "REPORT.md").read_text(encoding="utf-8")
+    for word in (" nan", "+nan", "None", "Not (fully) run"):
+        assert word not in text
+    for judged in judge(whole, SCALED):
+        assert judged.claim in text
+    pictures = {line.split("](")[1].rstrip(")") for line in text.splitlines()
+                if line.startswith("![")}
+    assert pictures >= {f"figures/{name}.png" for name in (
+        "fig1", "fig2", "fig3", "fig4", "fig5", "fig6", "search")}
+    assert all((tmp_path / "out" / picture).stat().st_size < 300_000 for picture in pictures)
+    first = text
+    assert main(arguments) == 0
+    assert (tmp_path / "out" / "REPORT.md").read_text(encoding="utf-8") == first
+    assert "Not (fully) run" in report(pretend_results(names=("table4",), seeds=3), SCALED)
+
+
+def test_seeds_that_nobody_had_seen_stand_by_themselves():
+    cells = ("all_cnn-renorm_debias-b5", "all_cnn-bn-b5")
+    whole = pretend_results(names=("table4",), seeds=13)
+    later = whole.after(SCALED.first_round)
+    assert [a.seed for a, _ in later.pairs(*cells)] == [11, 12, 13]
+    difference = shown(compare(later, *cells, final), "points")
+    row = f"| final accuracy, seeds from 11 on | {difference} |"
+    assert row in report(whole, SCALED)
+    assert "seeds from" not in report(pretend_results(names=("table4",), seeds=10), SCALED)
+
+
+def test_a_report_of_nothing_is_a_mistake(tmp_path, capsys):
+    assert main(["report", "--results", str(tmp_path)]) == 2
+    assert "no results" in capsys.readouterr().err
