@@ -413,7 +413,7 @@ LOOKS = {"wn": 9}                     # a weight norm looks whether v has a dire
 @pytest.mark.parametrize("norm", NORMS)
 def test_arrays_cross_only_at_the_edges_of_the_loop(network, norm, stand_in, monkeypatch):
     """Two arrays a batch, images and labels; a look at the loss every LOOK_EVERY updates."""
-    monkeypatch.setattr("minibn.training.LOOK_EVERY", 4)
+    monkeypatch.setattr("minibn.training.run.LOOK_EVERY", 4)
     width = 24 if norm == "bn" else 2                     # 24: some convolutions are in tiles
     run = Run(replace(TINY, network=network, norm=norm, width=width), DATA, "gpu")
     run._train_epoch(None)                                # constants have moved by now
