@@ -3,6 +3,7 @@
 #
 #   make compare                         the main job; ARGS="--norms bn gn" and the like go to it
 #   make test                            all tests; ARGS="-k renorm" goes to pytest
+#   make test-gpu                        the device tests on CuPy: on a GPU, or on the CPU without one
 #   make notebooks | make lab            run the course and keep its outputs | open it in JupyterLab
 #   make replicate | make report         the paper's experiments | their tables, figures, verdicts
 #   make benchmark                       one training step against PyTorch, where it is installed
@@ -15,7 +16,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 ARGS ?=
 
-.PHONY: compare test notebooks lab replicate report benchmark lint clean
+.PHONY: compare test test-gpu notebooks lab replicate report benchmark lint clean
 
 compare: $(VENV)/installed
 	$(BIN)/python -m minibn compare $(ARGS)
@@ -23,6 +24,18 @@ compare: $(VENV)/installed
 # Threads gain nothing on the tests' small arrays.
 test: $(VENV)/installed-test
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
+
+# Without a GPU the tests run on an emulated one (tests/cupy_on_cpu/README.md), in a second virtual
+# environment: its CuPy works on no GPU.
+VENV_CUPY ?= .venv-cupy
+test-gpu:
+	@if nvidia-smi -L > /dev/null 2>&1; then \
+	  $(MAKE) --no-print-directory $(VENV)/installed-test $(VENV)/installed-gpu && \
+	  $(BIN)/python -c "from minibn.backend import device_module; device_module('gpu')" && \
+	  $(BIN)/python -m pytest tests/test_device*.py -k "not stand-in" $(ARGS); \
+	else \
+	  PYTHON="$(PYTHON)" tests/cupy_on_cpu/test.sh $(VENV_CUPY) $(ARGS); \
+	fi
 
 notebooks: $(VENV)/installed-notebooks
 	$(BIN)/python notebooks/run_all.py $(ARGS)
@@ -41,7 +54,7 @@ lint: $(VENV)/installed-lint
 	$(BIN)/python -m mypy
 
 clean:
-	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv .venv-cupy build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What each target needs, and no more: the package with its four libraries, then its extras.
