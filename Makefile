@@ -7,6 +7,8 @@
 #   make notebooks | make lab            run the course and keep its outputs | open it in JupyterLab
 #   make replicate | make report         the paper's experiments | their tables, figures, verdicts
 #   make benchmark                       one training step against PyTorch, where it is installed
+#   make site | make serve               the site, in build/site | and open it in a browser
+#   make test-site                       the built site in headless Chromium, where that is at hand
 #   make lint                            style and types
 #   make clean                           remove the environment and all caches
 
@@ -16,7 +18,8 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 ARGS ?=
 
-.PHONY: compare test test-gpu notebooks lab replicate report benchmark lint clean
+.PHONY: compare test test-gpu notebooks lab replicate report benchmark site serve test-site lint \
+        clean
 
 compare: $(VENV)/installed
 	$(BIN)/python -m minibn compare $(ARGS)
@@ -48,6 +51,16 @@ replicate report: $(VENV)/installed
 
 benchmark: $(VENV)/installed
 	$(BIN)/python benchmarks/train_step.py $(ARGS)
+
+# site/README.md says what these need beside Python: 3.11 or newer, npm, and for the tests Chromium.
+site: $(VENV)/installed-site
+	$(BIN)/python site/build.py $(ARGS)
+
+serve: site
+	$(BIN)/python site/serve.py
+
+test-site: $(VENV)/installed-site
+	$(BIN)/python -m pytest site/tests $(ARGS)
 
 lint: $(VENV)/installed-lint
 	$(BIN)/python -m ruff check

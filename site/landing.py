@@ -1,0 +1,92 @@
+"""The pages that are lists of other pages: the first page, the chapters, the teacher's kit."""
+
+import tomllib
+from pathlib import Path
+
+import chapters
+import sources
+from project import repository
+
+HERE = Path(__file__).resolve().parent
+ABOUT = tomllib.loads((HERE / "book" / "chapters.toml").read_text("utf-8"))
+
+
+def pages(index: str) -> dict[str, str]:
+    """These pages as Markdown, by their paths in the book; `index` is the first page's source."""
+    documents = {page.target for page in sources.documents()}
+    found = {"index.md": first_page(index, documents), "chapters/index.md": chapters_page()}
+    found["exercises/index.md"] = exercises_page()
+    found["teach/index.md"] = teach_page(documents)
+    return found
+
+
+def first_page(text: str, documents: set[str]) -> str:
+    """The landing page: book/index.md with its lists filled in."""
+    return (text.replace("@CARDS@", cards(""))
+            .replace("@DEMO@", (HERE / "book" / "demo.html").read_text("utf-8").strip())
+            .replace("@DERIVATION@", derivation())
+            .replace("@REPOSITORY@", f'<a href="{repository()}">Source</a>' if repository() else "")
+            .replace("@TOCTREES@", toctrees(documents)))
+
+
+def derivation() -> str:
+    """The chapter on the bias of a zero start."""
+    return next((f"chapters/{name}.html" for name in sources.chapters() if name.startswith("04")),
+                "chapters/index.html")
+
+
+def cards(up: str) -> str:
+    """The chapters as HTML, each with a sentence and a link that runs it; `up` leads to the root."""
+    items = []
+    for name in sources.chapters():
+        number, _, title = chapters.title(name).partition(" · ")
+        about = ABOUT.get(name[:2], "")
+        live = chapters.live(f"{name}.ipynb", up or "./")
+        items.append(f'<li><a class="title" href="{up}chapters/{name}.html"><span>{number}</span> '
+                     f'{title}</a><p>{about}</p><a class="run" href="{live}" '
+                     f'aria-label="Run chapter {number}">▶ run</a></li>')
+    return '<ol class="cards">\n' + "\n".join(items) + "\n</ol>"
+
+
+def chapters_page() -> str:
+    """The course: the list of its chapters."""
+    names = "\n".join(sources.chapters())
+    return ("# Chapters\n\nEach chapter moves from an equation of the paper to a line or two of "
+            "NumPy, to a check that asserts, to a picture. Each has exercises that grade "
+            "themselves. Read the pages here, or run them in your browser: "
+            "[how that works](../browser.md).\n\n"
+            f"```{{raw}} html\n{cards('../')}\n```\n\n```{{toctree}}\n:hidden:\n{names}\n```\n")
+
+
+def exercises_page() -> str:
+    """The list of the exercises."""
+    names = "\n".join(sources.exercises())
+    return ("# Exercises and solutions\n\nEach page has the exercises of one chapter, and each "
+            "solution in a fold. In your browser a check grades your answer, and an exercise that "
+            "you skip does not stop the next.\n\n"
+            f"```{{toctree}}\n:maxdepth: 1\n{names}\n```\n")
+
+
+def teach_page(documents: set[str]) -> str:
+    """The teacher's kit: the notes on the course and whatever else there is."""
+    names = [target.removeprefix("teach/").removesuffix(".md")
+             for target in sorted(documents) if target.startswith("teach/")]
+    return ("# For teachers\n\nEverything needed to give one session or a whole unit: times, "
+            "prerequisites, exercises, and what students misunderstand.\n\n"
+            "```{toctree}\n:maxdepth: 1\n" + "\n".join(names) + "\n```\n")
+
+
+def toctrees(documents: set[str]) -> str:
+    """The sidebar."""
+    def there(entry: str) -> list[str]:
+        name = entry.rpartition("<")[2].rstrip(">")
+        return [entry] if f"{name}.md" in documents else []
+
+    groups = {
+        "The course": ["Chapters <chapters/index>", "Exercises and solutions <exercises/index>",
+                       "In the browser <browser>", "teach/index"],
+        "The paper": ["equations", *there("report")],
+        "The library": [*there("Installation and use <library>"), *there("own_layer"), "api/index"],
+    }
+    return "\n\n".join(f"```{{toctree}}\n:hidden:\n:caption: {caption}\n" + "\n".join(names)
+                       + "\n```" for caption, names in groups.items())
