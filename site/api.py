@@ -78,8 +78,8 @@ def functional() -> str:
         first = to_plain((getattr(module, name).__doc__ or "").strip().split("\n")[0])
         rows.append(f"| {cells[0]} | {cells[1]} | {first} |")
     text = to_plain(" ".join((module.__doc__ or "").split("\n\n", 1)[-1].split()))
-    return "\n".join(["# minibn.functional", "", text, "", "| forward | backward | |", "|---|---|---|",
-                      *rows, ""])
+    return "\n".join(["# minibn.functional", "", text, "", "| forward | backward | |",
+                      "|---|---|---|", *rows, ""])
 
 
 def to_plain(text: str) -> str:

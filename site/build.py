@@ -14,9 +14,6 @@ import sys
 import time
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))           # the package of this working tree
-
 import api
 import chapters
 import equations
@@ -27,6 +24,7 @@ import pyodide_folder
 import sources
 from project import OUT, ROOT, WORK
 
+HERE = Path(__file__).resolve().parent
 STARTED = time.monotonic()
 
 
@@ -93,7 +91,7 @@ def build_book(out: Path) -> None:
             shutil.rmtree(old) if old.is_dir() else old.unlink()
     run("sphinx", "-q", "-b", "html", "-d", doctrees, book, out, log=WORK / "book.log")
     (out / ".buildinfo").unlink(missing_ok=True)
-    (out / ".nojekyll").touch()            # a code host then leaves folders with an underscore alone
+    (out / ".nojekyll").touch()            # so a code host serves folders that begin with _
     say("book")
 
 
@@ -108,8 +106,8 @@ def run(module: str, *arguments: object, log: Path) -> None:
     with log.open("w") as said:
         done = subprocess.run([sys.executable, "-m", module, *map(str, arguments)], cwd=WORK,
                               stdout=said, stderr=subprocess.STDOUT,
-                              env={**os.environ, "MINIBN_SITE": str(HERE),
-                                   "PYTHONPATH": str(ROOT)})
+                              env={**os.environ,
+                                   "PYTHONPATH": os.pathsep.join([str(ROOT), str(HERE)])})
     text = log.read_text()
     if module == "sphinx" or done.returncode:
         sys.stderr.write(text)

@@ -160,7 +160,7 @@ def lite_files(folder: Path) -> None:
 
 
 def lite_links(text: str, folder: str) -> str:
-    """Links to other notebooks stay, since they lie there in the same places; others lose theirs."""
+    """Links to other notebooks stay, since they lie there in the same places; the others go."""
     def replace(link: re.Match) -> str:
         known = re.fullmatch(r"(?:\.\./|exercises/)?\d\d_\w+\.ipynb", link["path"])
         outside = re.match(r"[a-z]+:", link["path"])

@@ -57,10 +57,11 @@ def link_row(row: str) -> str:
             return found[0]
         return f'<a href="{module}#{dotted(module)}.{found[1]}"><code>{found[1]}</code></a>'
 
-    row = re.sub(rf"{FILE.pattern}|{NAME.pattern}",
-                 lambda found: link_file(FILE.match(found[0])) if found[0].startswith("[")
-                 else link_name(NAME.match(found[0])), row)
-    return row
+    def link(found: re.Match) -> str:
+        file = FILE.match(found[0])
+        return link_file(file) if file else link_name(NAME.match(found[0]))
+
+    return re.sub(rf"{FILE.pattern}|{NAME.pattern}", link, row)
 
 
 def dotted(place: str) -> str:

@@ -36,7 +36,7 @@ def derivation() -> str:
 
 
 def cards(up: str) -> str:
-    """The chapters as HTML, each with a sentence and a link that runs it; `up` leads to the root."""
+    """The chapters as HTML, each with a sentence and a link that runs it; `up`: to the root."""
     items = []
     for name in sources.chapters():
         number, _, title = chapters.title(name).partition(" · ")

@@ -32,7 +32,7 @@ def rewrite(text: str, source: str, target: str, book: Path) -> str:
             address = file_address(full) if (ROOT / full).exists() else ""
             return f"[{words}]({address}{anchor})" if address else words
         to = relative(place, target)
-        if place.endswith(".html"):                # not a source, so not a link that Sphinx resolves
+        if place.endswith(".html"):                    # made by Sphinx, from no source
             return f'<a href="{to}{anchor}">{words}</a>'
         return f"[{words}]({to}{anchor})"
 

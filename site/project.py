@@ -1,4 +1,4 @@
-"""What the site takes from pyproject.toml: the versions of its parts and the repository's address."""
+"""What the site takes from pyproject.toml: versions, and the repository's address."""
 
 import re
 import tomllib

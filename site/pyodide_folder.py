@@ -58,7 +58,7 @@ def assemble(folder: Path, minibn: Path) -> str:
             if path in carried:
                 data = carrier.read(path)
                 if hashlib.sha256(data).hexdigest() != entry["sha256"]:
-                    raise SystemExit(f"{entry['file_name']} is not the wheel of Pyodide's lock file")
+                    raise SystemExit(f"{path} is not the wheel of Pyodide's lock file")
                 (folder / entry["file_name"]).write_bytes(data)
                 result[name] = entry
     for wheel in [*packages.pure_wheels(), *kernel_wheels(), minibn]:

@@ -1,11 +1,7 @@
 """How Sphinx makes the book; `build.py` lays this file beside the pages."""
 
-import os
-import sys
-
-sys.path.insert(0, os.environ["MINIBN_SITE"])      # the folder site/ of the repository
-
 import api
+
 import minibn
 
 project, author = "minibn", "the authors of minibn"
