@@ -20,7 +20,8 @@ from minibn.data import Dataset, find_root, load_cifar100, make_synthetic
 
 T = TypeVar("T")
 
-MODE = os.environ.get("MINIBN_NOTEBOOK_MODE", "full")     # "short" is for automatic tests
+# "short" is for automatic tests and for Python in a browser, which has one slow thread.
+MODE = os.environ.get("MINIBN_NOTEBOOK_MODE", "short" if sys.platform == "emscripten" else "full")
 FULL = MODE != "short"
 STATIC = "MINIBN_NOTEBOOK_STATIC" in os.environ           # nobody is there to move a slider
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,8 @@ def finish(run: Run, *, checkpoint: str | Path | None = None, progress: bool = T
 
 def progress_bar(run: Run, **options: Any) -> tqdm:
     """A bar over all updates of a run, at the place where the run stands."""
+    if sys.platform == "emscripten":       # Python in a browser has no thread to watch the bar with
+        tqdm.monitor_interval = 0
     each = run.updates_per_epoch
     return tqdm(total=each * run.recipe.epochs, initial=each * run.history.epochs,
                 desc=run.recipe.norm, unit="step", dynamic_ncols=True, **options)
