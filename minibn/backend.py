@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import math
 import sys
+from functools import cache
 from itertools import pairwise
+from textwrap import shorten
 from types import ModuleType
 from typing import Any
 
@@ -62,7 +64,8 @@ def to_host(x: Array) -> np.ndarray:
 def device_module(device: str) -> ModuleType:
     """numpy for "cpu", cupy for "gpu".
 
-    Raises ValueError for another name, and RuntimeError where CuPy or a GPU is missing.
+    Raises ValueError for another name, and RuntimeError if CuPy, a GPU or a library that CuPy
+    needs is missing.  The message is one line.
     """
     if device == "cpu":
         return np
@@ -70,23 +73,37 @@ def device_module(device: str) -> ModuleType:
         raise ValueError(f"device must be one of {', '.join(DEVICES)}, not {device!r}")
     try:
         import cupy
-
-        cupy.zeros(1)
     except ModuleNotFoundError as error:
         raise RuntimeError(
             "device gpu needs CuPy, which is not installed: pip install 'minibn[gpu]'"
         ) from error
-    except ImportError as error:  # a page of advice; the reason is in its cause
+    except ImportError as error:  # a page of advice; its cause is the reason
         raise RuntimeError("device gpu: CuPy is installed, but cannot be imported "
                            f"({_one_line(error.__cause__ or error)})") from error
-    except Exception as error:  # CuPy reports a missing driver or GPU in many classes
-        raise RuntimeError(
-            f"device gpu: CuPy found no usable GPU ({_one_line(error)})") from error
+    _prove(cupy)
     return cupy
 
 
+@cache   # once in a process; a failure is not kept
+def _prove(cupy: ModuleType) -> None:
+    """Use memory, a kernel and a matrix product of the GPU, so that what is missing shows here.
+
+    A wheel of CuPy has neither the compiler of kernels (NVRTC) nor cuBLAS.  Both are loaded at
+    their first use, which would be in the middle of training.
+    """
+    failure = "found no usable GPU"
+    try:
+        x = cupy.zeros((2, 2), "float32")
+        failure = "cannot compile and run a kernel"
+        x = x + 1
+        failure = "cannot multiply matrices"
+        float((x @ x)[0, 0])                                # waits until the GPU has the value
+    except Exception as error:  # CuPy reports what is missing in many classes
+        raise RuntimeError(f"device gpu: CuPy {failure} ({_one_line(error)})") from error
+
+
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+    return shorten(str(error), 160, placeholder=" …")
 
 
 def synchronize(x: Array) -> None:

@@ -467,18 +467,51 @@ def broken_cupy(monkeypatch, tmp_path):
             "(libcudart.so.12: cannot open shared object file)")
 
 
-def no_gpu(monkeypatch, tmp_path):
-    def zeros(shape):
-        raise RuntimeError("cudaErrorNoDevice:\n  no CUDA-capable device is detected")
+class Lacking:
+    """An array of a CuPy in which one operation fails with `error`."""
 
+    def __init__(self, operation, error):
+        self.operation, self.error = operation, error
+
+    def attempt(self, operation):
+        if operation == self.operation:
+            raise self.error
+        return self
+
+    def __add__(self, other):
+        return self.attempt("kernel")
+
+    def __matmul__(self, other):
+        return self.attempt("product")
+
+
+def lacking_cupy(monkeypatch, operation, error):
     cupy = ModuleType("cupy")
-    cupy.zeros, cupy.ndarray = zeros, type("ndarray", (), {})
+    cupy.zeros = lambda shape, dtype: Lacking(operation, error).attempt("memory")
+    cupy.ndarray = Lacking
     monkeypatch.setitem(sys.modules, "cupy", cupy)
+
+
+def no_gpu(monkeypatch, tmp_path):
+    lacking_cupy(monkeypatch, "memory", RuntimeError(
+        "cudaErrorNoDevice:\n  no CUDA-capable device is detected"))
     return ("device gpu: CuPy found no usable GPU "
             "(cudaErrorNoDevice: no CUDA-capable device is detected)")
 
 
-without = pytest.mark.parametrize("lacking", [no_cupy, broken_cupy, no_gpu])
+def no_compiler(monkeypatch, tmp_path):
+    lacking_cupy(monkeypatch, "kernel", RuntimeError(
+        "Failed to find CUDA headers.\nPlease install …"))
+    return ("device gpu: CuPy cannot compile and run a kernel "
+            "(Failed to find CUDA headers. Please install …)")
+
+
+def no_cublas(monkeypatch, tmp_path):
+    lacking_cupy(monkeypatch, "product", ImportError("no libcublas.so.12"))
+    return "device gpu: CuPy cannot multiply matrices (no libcublas.so.12)"
+
+
+without = pytest.mark.parametrize("lacking", [no_cupy, broken_cupy, no_gpu, no_compiler, no_cublas])
 
 
 @without
