@@ -94,7 +94,8 @@ BAD_VALUES = {
     "--batch-size": ["0", "five"], "--accumulate": ["0", "x", "9"],
     "--epochs": ["0", "1e3"], "--lr": ["0", "-1", "nan", "inf", "fast"],
     "--lr-every": ["0", "always"], "--momentum": ["1", "-0.1", "nan"],
-    "--weight-decay": ["-1", "inf", "x"], "--seed": ["-1", "0.5", "random"],
+    "--crop": ["0", "33", "x"], "--weight-decay": ["-1", "inf", "x"],
+    "--seed": ["-1", "0.5", "random"],
     "--device": ["tpu"], "--threshold": ["0", "1.5", "half"],
     "--out": ["a-file", "a-file/below"], "--redraw": ["nothing.json", "a-file", "."],
     "--checkpoint": ["a-file", ".", "a-file/below"],
@@ -263,14 +264,14 @@ def test_settings_reach_the_recipe(call, tmp_path):
     call("compare", *TINY, "--norms", "bn", "bn", "none", "--batch-size", "4", "--accumulate", "2",
          "--lr", "0.5", "--lr-every", "never", "--momentum", "0.5", "--weight-decay", "0.01",
          "--decay-norms", "--no-flip", "--no-final-relu", "--activation", "elu", "--dtype",
-         "float64", "--seed", "7", "--network", "nin", "--out", "there")
+         "float64", "--seed", "7", "--network", "nin", "--crop", "20", "--out", "there")
     record = read_record(tmp_path / "there" / "compare-synthetic-batch4-seed7.json")
     assert [run.recipe.norm for run in record.runs] == ["bn", "none"]  # named twice, trained once
     assert record.runs[0].recipe.as_dict() == {
         "network": "nin", "norm": "bn", "norm_options": {}, "width": 2, "activation": "elu",
         "final_relu": False, "batch_size": 4, "accumulate": 2, "epochs": 2, "lr": 0.5,
         "lr_every": None, "momentum": 0.5, "weight_decay": 0.01, "decay_norms": True,
-        "flip": False, "seed": 7, "dtype": "float64"}
+        "flip": False, "seed": 7, "dtype": "float64", "crop": 20}
 
 
 def test_what_is_not_said_suits_the_data():

@@ -335,6 +335,7 @@ def test_a_missing_gpu_is_reported_before_anything_is_done():
     ({"momentum": 1}, "momentum must be at least 0 and below 1"),
     ({"weight_decay": -1}, "weight_decay must be at least 0"),
     ({"seed": -1}, "seed must be at least 0"),
+    ({"crop": 0}, "crop must be at least 1"),
     ({"dtype": "float16"}, "dtype must be float32 or float64"),
     ({"flip": "no"}, "flip must be True or False"),
     ({"final_relu": 1}, "final_relu must be True or False"),
@@ -366,6 +367,32 @@ def test_a_recipe_has_options_of_its_own_in_plain_numbers():
     assert recipe.norm_options == {"decay": 0.5, "ramp": [1, 2, 3], "update_first": True}
     assert type(recipe.norm_options["decay"]) is float
     assert recipe.as_dict()["norm_options"] == recipe.norm_options
+
+
+@pytest.mark.parametrize("network", ["all_cnn", "nin"])
+def test_images_smaller_than_the_papers(network, tmp_path):
+    """With a smaller crop; the checkpoint and the predictions know it."""
+    small = replace(DATA, train_images=DATA.train_images[:, 8:24, 8:24],
+                    test_images=DATA.test_images[:, 8:24, 8:24])
+    with pytest.raises(ValueError, match="crop must be at most 16, as the images of synthetic are "
+                                         "16 × 16 pixels, not 24"):
+        Run(TINY, small)
+    recipe = replace(TINY, crop=12, network=network, norm="renorm_debias")
+    whole = train(recipe, small, progress=False)
+    assert next(Run(recipe, small)._batches())[0].shape == (5, 12, 12, 3)
+    train(replace(recipe, epochs=1), small, checkpoint=tmp_path / "run.npz", progress=False)
+    assert_same_run(train(recipe, small, checkpoint=tmp_path / "run.npz", progress=False), whole)
+    with pytest.raises(ValueError, match="was written with crop 12, not 16"):
+        train(replace(recipe, crop=16), small, checkpoint=tmp_path / "run.npz", progress=False)
+    probabilities = predict(whole.model, small.test_images, whole.mean, whole.std, "moving", 23,
+                            crop=12)
+    assert (probabilities.argmax(1) == small.test_labels).mean() == whole.history.final("moving")
+
+
+def test_a_recipe_from_before_there_was_a_crop():
+    values = Recipe().as_dict()
+    assert values.pop("crop") == 24
+    assert Recipe.from_dict(values) == Recipe()
 
 
 @pytest.mark.parametrize(("width", "batch_size", "threads"), [(2, 5, 1), (2, 2000, None),

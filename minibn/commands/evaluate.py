@@ -76,7 +76,7 @@ def _accuracies(model: Sequential, checkpoint: Checkpoint, args: argparse.Namesp
     for mode in test_modes(model):
         tested = test_accuracy(model, data.test_images, data.test_labels, checkpoint.mean,
                                checkpoint.std, mode, args.batch_size, args.device,
-                               checkpoint.recipe.dtype)
+                               checkpoint.recipe.dtype, checkpoint.recipe.crop)
         rows.append([mode, percent(tested.accuracy), percent(tested.clipped)])
     return format_table(["test mode", f"accuracy on {len(data.test_images):,} images",
                          "clipped channels"], rows)
@@ -92,7 +92,8 @@ def _predictions(model: Sequential, checkpoint: Checkpoint, args: argparse.Names
     for path in args.images:
         images = read_images(path)
         probabilities = predict(model, images, checkpoint.mean, checkpoint.std, mode,
-                                args.batch_size, args.device, checkpoint.recipe.dtype)
+                                args.batch_size, args.device, checkpoint.recipe.dtype,
+                                checkpoint.recipe.crop)
         for index, row in enumerate(probabilities):
             label = str(path) if len(images) == 1 else f"{path}[{index}]"
             best = (-row).argsort()[:TOP]

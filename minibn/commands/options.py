@@ -13,7 +13,7 @@ from typing import Any
 from minibn.backend import DEVICES
 from minibn.data import Dataset, find_root, load_cifar10, load_cifar100, make_synthetic
 from minibn.models import ACTIVATIONS, MODELS
-from minibn.training.recipe import Recipe
+from minibn.training.recipe import CROP, Recipe
 
 # Where the options do not say otherwise: what two cores can do while one waits.
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -146,6 +146,9 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
                        help="weight decay on gamma and beta too")
     group.add_argument("--no-flip", dest="flip", action="store_false",
                        help="do not mirror training images")
+    group.add_argument("--crop", type=whole(1), default=CROP, metavar="N",
+                       help=f"side of the network's input in pixels (default {CROP}, as in the "
+                            "paper)")
     group.add_argument("--seed", type=whole(0), default=0, metavar="N",
                        help="of the initial weights and the order of images (default 0)")
     group.add_argument("--device", choices=DEVICES, default="cpu",

@@ -14,7 +14,6 @@ from minibn.optim import SGD
 from minibn.replication.conditions import Cell
 from minibn.replication.presets import Preset
 from minibn.training.evaluation import QUICK_BATCH, in_test_mode, test_modes
-from minibn.training.recipe import CROP
 
 CIFAR_TRAIN, CIFAR_TEST = 50_000, 10_000
 
@@ -37,7 +36,7 @@ def estimate(preset: Preset, cell: Cell, device: str = "cpu") -> Estimate:
     rng = np.random.default_rng(0)
 
     def batch(count: int) -> tuple:
-        x = rng.standard_normal((count, CROP, CROP, 3)).astype(recipe.dtype)
+        x = rng.standard_normal((count, recipe.crop, recipe.crop, 3)).astype(recipe.dtype)
         return to_device(x, device), to_device(rng.integers(0, classes, count), device)
 
     x, y = batch(recipe.batch_size)

@@ -16,7 +16,6 @@ from minibn.backend import Array, to_device, to_host
 from minibn.data.batches import test_batches
 from minibn.training import Run
 from minibn.training.evaluation import renormalizers
-from minibn.training.recipe import CROP
 
 IMAGES = 50
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)     # quantiles over channels
@@ -47,7 +46,8 @@ def look(run: Run, update: int) -> dict[str, Any]:
     clipped = []
     data, count = run.data, max(IMAGES, run.recipe.batch_size)
     batches = test_batches(data.train_images[:count], data.train_labels[:count],
-                           run.recipe.batch_size, run.mean, run.std, CROP, run.recipe.dtype)
+                           run.recipe.batch_size, run.mean, run.std, run.recipe.crop,
+                           run.recipe.dtype)
     for x, _ in batches:
         training_forward(run, to_device(x, run.device), watch)
         clipped += [layer.clipped for layer in renormalizers(run.model)]

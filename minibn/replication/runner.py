@@ -90,7 +90,7 @@ def right_on_images(run: Run) -> str:
     data, mode = run.data, run.history.mode
     probabilities = predict(run.model, data.test_images, run.mean, run.std, mode,
                             run.recipe.batch_size if mode == "batch" else QUICK_BATCH,
-                            run.device, run.recipe.dtype)
+                            run.device, run.recipe.dtype, run.recipe.crop)
     return np.packbits(probabilities.argmax(1) == data.test_labels).tobytes().hex()
 
 

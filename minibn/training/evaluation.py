@@ -57,17 +57,17 @@ def renormalizers(model: Sequential) -> list[Renormalizer]:
 
 def test_accuracy(model: Sequential, images: np.ndarray, labels: np.ndarray, mean: np.ndarray,
                   std: np.ndarray, mode: str, batch_size: int, device: str = "cpu",
-                  dtype: DTypeLike = np.float32) -> Tested:
+                  dtype: DTypeLike = np.float32, crop: int = CROP) -> Tested:
     """Test on the center crops of uint8 images (N, H, W, 3), in the order given.
 
     mean, std: the training set's channel statistics; mode: one of `test_modes(model)`;
-    batch_size: the training's, which matters in mode "batch" alone.
+    batch_size: the training's, which matters in mode "batch" alone; crop: the recipe's.
     """
     in_batches = mode == "batch"
     right: Any = 0                                 # Σ images classified right, on the device
     clipped = []
     batches = test_batches(images, labels, batch_size if in_batches else QUICK_BATCH, mean, std,
-                           crop=CROP, dtype=dtype)
+                           crop=crop, dtype=dtype)
     with in_test_mode(model, mode):
         for x, y in batches:
             logits = model.forward(to_device(x, device))
@@ -78,8 +78,9 @@ def test_accuracy(model: Sequential, images: np.ndarray, labels: np.ndarray, mea
 
 
 def predict(model: Sequential, images: np.ndarray, mean: np.ndarray, std: np.ndarray, mode: str,
-            batch_size: int, device: str = "cpu", dtype: DTypeLike = np.float32) -> np.ndarray:
-    """Class probabilities (N, classes), float64, of uint8 images (N, H, W, 3), H and W ≥ 24.
+            batch_size: int, device: str = "cpu", dtype: DTypeLike = np.float32,
+            crop: int = CROP) -> np.ndarray:
+    """Class probabilities (N, classes), float64, of uint8 images (N, H, W, 3), H and W ≥ crop.
 
     Images are cut to their center.  In mode "batch" a prediction depends on its batch mates.
     """
@@ -87,7 +88,7 @@ def predict(model: Sequential, images: np.ndarray, mean: np.ndarray, std: np.nda
     unknown = np.zeros(len(images), np.int64)
     parts = []
     with in_test_mode(model, mode):
-        for x, _ in test_batches(images, unknown, batch_size, mean, std, crop=CROP, dtype=dtype):
+        for x, _ in test_batches(images, unknown, batch_size, mean, std, crop, dtype):
             logits = to_host(model.forward(to_device(x, device))).astype(np.float64)
             parts.append(softmax(logits))
     return np.concatenate(parts)

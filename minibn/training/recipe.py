@@ -14,7 +14,7 @@ from minibn.models import ACTIVATIONS, MODELS
 from minibn.norms import NORMS, check_norm_options
 from minibn.optim import step_schedule
 
-CROP = 24  # the side of the networks' input (Table 1)
+CROP = 24  # the side of the paper's input (Table 1)
 
 
 def plain(value: Any) -> Any:
@@ -32,7 +32,8 @@ class Recipe:
     normalization's layer; width: channels of the first convolution; batch_size: images in a batch,
     each normalized by itself; accumulate: batches whose mean gradient makes one update;
     lr: learning rate, divided by 10 every `lr_every` epochs (None: never); seed: of weights,
-    dropout and the order of images.
+    dropout and the order of images; crop: side of the network's input in pixels, cut at random
+    places in training and from the center in testing (smaller images need a smaller crop).
 
     Equal seeds give equal initial weights and an equal order of images under every norm.
     Raises ValueError or TypeError for values out of range.
@@ -55,6 +56,7 @@ class Recipe:
     flip: bool = True
     seed: int = 0
     dtype: str = "float32"
+    crop: int = CROP
 
     def __post_init__(self) -> None:
         check_choice("network", self.network, tuple(MODELS))
@@ -63,7 +65,8 @@ class Recipe:
         check_norm_options(self.norm, self.norm_options)
         options = {name: plain(value) for name, value in self.norm_options.items()}
         checked: dict[str, Any] = {name: check_integer(name, getattr(self, name), least=1)
-                                   for name in ("width", "batch_size", "accumulate", "epochs")}
+                                   for name in ("width", "batch_size", "accumulate", "epochs",
+                                                "crop")}
         checked["seed"] = check_integer("seed", self.seed, least=0)
         checked["lr"] = check_number("lr", self.lr, above=0)
         checked["momentum"] = check_number("momentum", self.momentum, least=0, below=1)

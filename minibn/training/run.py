@@ -38,7 +38,7 @@ from minibn.training.evaluation import (
     test_modes,
 )
 from minibn.training.history import History
-from minibn.training.recipe import CROP, Recipe
+from minibn.training.recipe import Recipe
 
 # Updates between two looks at the loss: on a GPU each look waits for the work to be done.
 LOOK_EVERY = 20
@@ -83,6 +83,11 @@ class Run:
                 f"one update needs {recipe.batch_size * recipe.accumulate} images (batch_size "
                 f"{recipe.batch_size} x accumulate {recipe.accumulate}), but the training set "
                 f"has {len(data.train_images)}")
+        for images in (data.train_images, data.test_images):
+            if min(images.shape[1:3]) < recipe.crop:
+                height, width = images.shape[1:3]
+                raise ValueError(f"crop must be at most {min(height, width)}, as the images of "
+                                 f"{data.name} are {width} × {height} pixels, not {recipe.crop}")
         check_label_range("train_labels", data.train_labels, len(data.class_names))
 
     @property
@@ -116,7 +121,7 @@ class Run:
         """Accuracy and clipped share on the test images in this mode."""
         return test_accuracy(self.model, self.data.test_images, self.data.test_labels, self.mean,
                              self.std, mode, self.recipe.batch_size, self.device,
-                             self.recipe.dtype)
+                             self.recipe.dtype, self.recipe.crop)
 
     def _train_epoch(self, bar: tqdm | None) -> tuple[float, float, float | None]:
         """Loss and accuracy, means over the epoch, and the clipped share (None: no clip), a mean
@@ -158,7 +163,7 @@ class Run:
     def _batches(self) -> Iterator[tuple[Array, Array]]:
         data = self.data
         batches = training_batches(data.train_images, data.train_labels, self.recipe.batch_size,
-                                   self.rng, self.mean, self.std, crop=CROP,
+                                   self.rng, self.mean, self.std, crop=self.recipe.crop,
                                    flip=self.recipe.flip, dtype=self.recipe.dtype)
         for x, y in batches:
             yield to_device(x, self.device), to_device(y, self.device)
