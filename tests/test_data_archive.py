@@ -122,9 +122,61 @@ def test_a_long_entry_is_not_read_to_its_end(tmp_path, official, monkeypatch):
     """An unused file of 20 MB of zeros, 20 kB in the archive."""
     monkeypatch.setattr("minibn.data.archive.MAX_FILE_BYTES", 100_000)
     path = put(tmp_path, archive(entry("cifar-100-python/extra", bytes(20_000_000)), *ENTRIES))
-    with pytest.raises(ValueError, match="too large"):
+    with pytest.raises(ValueError, match="extra is larger than"):
         unpack(path, official)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_all_entries_together_have_a_limit(tmp_path, official, monkeypatch):
+    """Each is small enough; none is read beyond four times what a file may have."""
+    monkeypatch.setattr("minibn.data.archive.MAX_FILE_BYTES", 30_000)
+    extra = [entry(f"cifar-100-python/{k}", bytes(29_000)) for k in range(5)]
+    path = put(tmp_path, archive(*extra, *ENTRIES))
+    with pytest.raises(ValueError, match="is too large"):
+        unpack(path, official)
+
+
+def sparse_map(blocks):
+    """A header of GNU tar's sparse files, with so many further blocks that map their holes."""
+    header = tarfile.TarInfo("cifar-100-python/train")
+    header.type, header.size = tarfile.GNUTYPE_SPARSE, 0
+    first = bytearray(header.tobuf(tarfile.GNU_FORMAT))
+    first[482] = 1                                          # another block follows
+    first[148:156] = b" " * 8
+    first[148:156] = b"%06o\0 " % sum(first)
+    one = (b"%011o\0" % 0 + b"%011o\0" % 1) * 21
+    return bytes(first) + (one + b"\1").ljust(512, b"\0") * blocks
+
+
+def extended(record, kind=tarfile.XHDTYPE):
+    header = tarfile.TarInfo("x")
+    header.type, header.size = kind, len(record)
+    return header.tobuf(tarfile.USTAR_FORMAT) + record.ljust(512, b"\0")
+
+
+CHAINS = {
+    "sparse": sparse_map(40_000),
+    "extended headers": extended(b"12 mtime=1.5\n") * 3000,
+    "long names": extended(b"cifar-100-python/train\0", tarfile.GNUTYPE_LONGNAME) * 3000,
+    "a length of 10**30": extended(b"1" + b"0" * 30 + b" path=x\n"),
+}
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+def test_headers_that_lead_to_more_headers(tmp_path, official, chain):
+    """Small when compressed; they are followed neither into memory nor by recursion."""
+    path = put(tmp_path, gzip.compress(CHAINS[chain] + PLAIN, 9))
+    assert path.stat().st_size < 200_000
+    tracemalloc.start()
+    try:
+        if chain == "a length of 10**30":                   # of a record that nobody needs
+            unpack(path, official)
+        else:
+            with pytest.raises(ValueError, match="more than 100 entries|does not belong"):
+                unpack(path, official)
+        assert tracemalloc.get_traced_memory()[1] < 2e6
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", gzip.compress(b"no tar" * 100)])
