@@ -47,7 +47,8 @@ def all_cnn(classes: int = 100, norm: str = "bn", width: int = 96, seed: int = 0
     return Sequential(*layers, input_gradient=False)
 
 
-def _all_cnn_layers(classes: int, width: int, block: _Block, final_relu: bool) -> NamedLayers:
+def _all_cnn_layers(classes: int, width: int, block: _Block | _Shapes, final_relu: bool
+                    ) -> NamedLayers:
     wide = 2 * width
     yield from block(3, width, size=3)                                 # conv1: 24×24
     yield from block(width, width, size=3)                             # conv2
@@ -77,7 +78,7 @@ def nin(classes: int = 100, norm: str = "bn", width: int = 192, seed: int = 0, *
     return Sequential(*layers, input_gradient=False)
 
 
-def _nin_layers(classes: int, width: int, seed: int, block: _Block, final_relu: bool
+def _nin_layers(classes: int, width: int, seed: int, block: _Block | _Shapes, final_relu: bool
                 ) -> NamedLayers:
     middle, narrow = max(1, round(width * 160 / 192)), max(1, round(width * 96 / 192))
     yield from block(3, width, size=5)                                 # conv1: 24×24
@@ -127,3 +128,25 @@ class _Block:
 
 
 MODELS = {"all_cnn": all_cnn, "nin": nin}
+
+
+class _Shapes:
+    """Stands in for a `_Block`: notes the shapes of the convolutions, and makes nothing."""
+
+    def __init__(self) -> None:
+        self.kernels: dict[str, tuple[int, int, int, int]] = {}
+
+    def __call__(self, channels: int, filters: int, size: int, stride: int = 1,
+                 active: bool = True) -> NamedLayers:
+        self.kernels[f"conv{len(self.kernels) + 1}"] = (size, size, channels, filters)
+        return iter(())
+
+
+def kernel_shapes(network: str, classes: int, width: int) -> dict[str, tuple[int, int, int, int]]:
+    """The kernels (kh, kw, C_in, C_out) of a network by layer: its size, without making it."""
+    shapes = _Shapes()
+    if check_choice("network", network, tuple(MODELS)) == "nin":
+        list(_nin_layers(classes, width, 0, shapes, True))
+    else:
+        list(_all_cnn_layers(classes, width, shapes, True))
+    return shapes.kernels

@@ -3,21 +3,27 @@
 import argparse
 import errno
 import importlib
+import io
 import json
 import os
 import subprocess
 import sys
 import warnings
+import zipfile
+import zlib
 from pathlib import Path
 
+import as_process
 import numpy as np
 import pytest
 from loopback import serve
 from matplotlib.image import imread, imsave
+from PIL import Image
 from tiny_sets import as_official, cifar10_files, cifar100_archive, cifar100_files, write_files
 
 from minibn.__main__ import COMMANDS, main
 from minibn.commands import options
+from minibn.commands.images import read_images
 from minibn.data import download, make_synthetic
 from minibn.training import Run
 from minibn.training.checkpoint import load_model
@@ -450,6 +456,75 @@ def test_grey_pictures_and_centers(call, checkpoint):
     assert first == second
 
 
+@pytest.mark.parametrize("name", ["x.png", "x.tif", "x.pgm"])
+def test_sixteen_bits_of_gray_are_scaled(name, tmp_path):
+    """Were they cut to eight, a picture would be noise, and nothing would say so."""
+    gray = np.arange(1024, dtype=np.uint16).reshape(32, 32) * 64
+    Image.fromarray(gray).save(name)
+    found = read_images(Path(name))
+    assert found.shape == (1, 32, 32, 3) and found.dtype == np.uint8
+    assert np.array_equal(found[0, ..., 1], np.rint(gray / 257))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
+def test_pictures_of_every_kind(mode, tmp_path):
+    picture = Image.fromarray(SYNTHETIC.test_images[0]).convert(mode)
+    picture.save("x.tif")
+    expected = np.array(picture.convert("RGB"))
+    assert np.array_equal(read_images(Path("x.tif")), expected[None])
+
+
+def npy_of(header):
+    """An .npy file with this for a header."""
+    return (b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
+            + bytes(3072))
+
+
+def zipped(method, name="x.npy", damage=False, array=SYNTHETIC.test_images[0], file="x.npz"):
+    """An archive of one array, packed by `method`; damage: some packed bytes are changed."""
+    content = io.BytesIO()
+    np.save(content, array)
+    with zipfile.ZipFile(file, "w", method) as archive:
+        archive.writestr(name, content.getvalue())
+    if damage:
+        whole = bytearray(Path(file).read_bytes())
+        whole[60:90] = b"\xff" * 30
+        Path(file).write_bytes(whole)
+
+
+def large_png(side):
+    """A small PNG of side×side black pixels."""
+    def chunk(kind, data):
+        return (len(data).to_bytes(4, "big") + kind + data
+                + zlib.crc32(kind + data).to_bytes(4, "big"))
+    packer = zlib.compressobj(9)
+    rows = b"".join(packer.compress(bytes(1 + side)) for _ in range(side)) + packer.flush()
+    head = side.to_bytes(4, "big") * 2 + bytes([8, 0, 0, 0, 0])
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows)
+            + chunk(b"IEND", b""))
+
+
+BOMBS = {
+    "x.png": lambda: Path("x.png").write_bytes(large_png(12_000)),
+    "x.npy": lambda: Path("x.npy").write_bytes(
+        npy_of("{'descr': '|u1', 'fortran_order': False, 'shape': (2_000_000, 32, 32, 3)}\n")),
+    "x.npz": lambda: zipped(zipfile.ZIP_DEFLATED, array=np.zeros((90_000, 32, 32, 3), np.uint8)),
+}
+
+
+@as_process.needs_proc
+def test_small_files_of_large_images_take_no_memory(checkpoint, tmp_path):
+    np.save("good.npy", SYNTHETIC.test_images[0])
+    good = as_process.measured("evaluate", checkpoint, "--images", "good.npy")
+    assert good.status == 0
+    for name, write in BOMBS.items():
+        write()
+        assert Path(name).stat().st_size < 300_000
+        ended = as_process.measured("evaluate", checkpoint, "--images", name)
+        assert ended.status == 2 and name in one_line(ended.err, "evaluate")
+        assert ended.peak < good.peak + 60e6
+
+
 @pytest.mark.parametrize(("write", "says"), [
     (lambda: imsave("x.png", np.zeros((64, 48, 3))), "is 64x48 pixels"),
     (lambda: imsave("x.png", np.zeros((20, 32, 3))), "is 20x32 pixels"),
@@ -461,6 +536,16 @@ def test_grey_pictures_and_centers(call, checkpoint):
     (lambda: Path("x.npy").write_bytes(b"nothing"), "is not an array"),
     (lambda: Path("x.npz").write_bytes(b"PK\x03\x04"), "is not an array"),
     (lambda: np.savez("x.npz", a=np.zeros(1), b=np.zeros(1)), "must hold one array, not 2"),
+    (lambda: Path("x.npy").write_bytes(npy_of("{'descr': '|u1', 'shape': (32, 32, 3")),
+     "is not an array"),
+    (lambda: Path("x.npy").write_bytes(npy_of("(" * 9000)), "is not an array"),
+    (lambda: zipped(zipfile.ZIP_DEFLATED, damage=True), "is not an array"),
+    (lambda: zipped(zipfile.ZIP_LZMA, damage=True), "is not an array"),
+    (lambda: zipped(zipfile.ZIP_STORED, name="letter.txt"), "'letter.txt' is no array"),
+    (lambda: Image.fromarray(np.ones((32, 32), np.float32)).save("x.tif"), "have 32 bits"),
+    (lambda: Image.fromarray(np.ones((32, 32), np.int32)).save("x.tif"), "have 32 bits"),
+    (lambda: Path("x.eps").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 32\n"),
+     "is not a picture"),
 ])
 def test_images_that_do_not_fit(call, checkpoint, tmp_path, write, says):
     write()

@@ -18,7 +18,7 @@ from minibn.data import make_synthetic
 from minibn.replication.jobs import Subset, Unit
 from minibn.replication.results import Result, read_result, write_result
 from minibn.training import Run
-from minibn.training.checkpoint import read_checkpoint, save_checkpoint
+from minibn.training.checkpoint import load_model, read_checkpoint, save_checkpoint
 from minibn.training.history import History
 from minibn.training.recipe import Recipe
 from minibn.training.record import make_record, read_record, save_record
@@ -206,3 +206,40 @@ def test_a_part_that_grows_when_it_is_unpacked(run, tmp_path):
         np.savez_compressed(path, zeros=np.zeros(10**6), **archive)
     with pytest.raises(ValueError, match="compressed"):
         read_checkpoint(path)
+
+
+def test_one_part_under_many_names(run, tmp_path):
+    """A zip's directory can point to the same bytes again and again."""
+    path = checkpoint(tmp_path, run)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.npy", npy("(250_000,)") + bytes(2_000_000))
+        part, = archive.filelist
+        for number in range(1000):
+            again = copy.copy(part)
+            again.filename = again.orig_filename = f"{number}.npy"
+            archive.filelist.append(again)
+            archive.NameToInfo[again.filename] = again
+        archive._didModify = True                              # so that it writes the directory
+    assert path.stat().st_size < 2_200_000
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="its parts are larger than they may be"):
+        read_checkpoint(path)
+    assert tracemalloc.get_traced_memory()[1] < BYTES
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("network", ["all_cnn", "nin"])
+def test_a_header_that_names_a_large_network(network, run, tmp_path):
+    """Of width 2500 it would take 6 GB; the file has the weights of one of width 1."""
+    path = checkpoint(tmp_path, run)
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    header = json.loads(arrays.pop("header").tobytes())
+    header["recipe"] |= {"width": 2500, "network": network}
+    np.savez(path, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"has no weights .* of width 2500") as caught:
+        load_model(path)
+    assert str(path) in str(caught.value)
+    assert tracemalloc.get_traced_memory()[1] < BYTES
+    tracemalloc.stop()

@@ -11,6 +11,7 @@ from autograd.differential_operators import make_vjp
 
 import minibn
 from minibn.gradcheck import relative_error
+from minibn.models import kernel_shapes
 
 NORMS = ["bn", "brn", "renorm_debias", "ln", "gn", "wn", "none"]
 NETWORKS = {  # name: (minibn's, the reference, width, shape of the images)
@@ -150,3 +151,13 @@ def test_default_groups(channels, groups, rng):
     default = minibn.GroupNorm(channels, dtype=np.float64)
     given = minibn.GroupNorm(channels, groups=groups, dtype=np.float64)
     assert np.array_equal(default.forward(x), given.forward(x))
+
+
+@every_network
+@pytest.mark.parametrize("norm", ["bn", "wn"])
+@pytest.mark.parametrize(("classes", "width"), [(10, 1), (3, 7)])
+def test_the_kernels_of_a_network_are_known_before_it_is_made(network, norm, classes, width):
+    model = NETWORKS[network][0](classes, norm, width)
+    kernels = {name.rpartition(".")[0]: value.shape for name, value in model.params.items()
+               if value.ndim == 4}
+    assert kernel_shapes(network, classes, width) == kernels

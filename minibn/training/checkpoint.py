@@ -16,15 +16,16 @@ the old or the new file is there, whole.
 from __future__ import annotations
 
 import json
-import zipfile
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minibn.backend import to_device, to_host
-from minibn.files import check_regular, explain, write_atomically
+from minibn.files import explain, read_regular, write_atomically
 from minibn.layers.sequential import Sequential
+from minibn.models import kernel_shapes
+from minibn.npz import read_npz
 from minibn.training.history import History
 from minibn.training.recipe import Recipe
 from minibn.training.run import Run
@@ -77,32 +78,22 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     Raises OSError (FileNotFoundError, …) where the file cannot be opened, ValueError where it is
     not a checkpoint of this format.
     """
-    check_regular(path)
-    with open(path, "rb") as file:
-        try:
-            return _read(file)
-        except _OtherFormat as error:
-            raise ValueError(f"{path} has {error}") from None
-        except Exception as error:     # a damaged archive raises errors of a dozen classes
-            raise ValueError(f"{path} is not a minibn checkpoint, or is damaged "
-                             f"({explain(error)})") from error
+    content = read_regular(path)
+    try:
+        return _read(read_npz(content))
+    except _OtherFormat as error:
+        raise ValueError(f"{path} has {error}") from None
+    except Exception as error:         # what stands in a header can be wrong in a dozen ways
+        raise ValueError(f"{path} is not a minibn checkpoint, or is damaged "
+                         f"({explain(error)})") from error
 
 
 class _OtherFormat(ValueError):
     """A checkpoint of another format version."""
 
 
-def _read(file: IO[bytes]) -> Checkpoint:
-    """The contents of an open file, checked for form; whatever is wrong raises something."""
-    if not zipfile.is_zipfile(file):
-        raise ValueError("it is no NumPy archive")
-    file.seek(0)
-    with zipfile.ZipFile(file) as parts:
-        if any(part.compress_type != zipfile.ZIP_STORED for part in parts.infolist()):
-            raise ValueError("it is compressed, and could be of any size")
-    file.seek(0)
-    with np.load(file, allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
+def _read(arrays: dict[str, np.ndarray]) -> Checkpoint:
+    """The contents of a file's arrays, checked for form; whatever is wrong raises something."""
     header = json.loads(arrays.pop("header").tobytes())
     if header["format"] != FORMAT:
         raise _OtherFormat(f"checkpoint format {header['format']}; this version reads {FORMAT}")
@@ -159,12 +150,27 @@ def load_checkpoint(path: str | Path, run: Run) -> None:
 def load_model(path: str | Path, device: str = "cpu") -> tuple[Sequential, Checkpoint]:
     """The trained model of a checkpoint, and the checkpoint's contents."""
     checkpoint = read_checkpoint(path)
+    check_kernels(checkpoint, path)
     model = checkpoint.recipe.model(classes=len(checkpoint.header["classes"]))
     model.to(device)
     for group, values in (("params", model.params), ("state", model.state)):
         check_arrays(values, group, checkpoint.arrays, path)
         restore(values, group, checkpoint.arrays, device)
     return model, checkpoint
+
+
+def check_kernels(checkpoint: Checkpoint, path: str | Path) -> None:
+    """The file holds the convolutions of its recipe's network, or ValueError.
+
+    Asked before the network is made: a small file can name a network that fills the memory.
+    """
+    recipe, arrays = checkpoint.recipe, checkpoint.arrays
+    shapes = kernel_shapes(recipe.network, len(checkpoint.header["classes"]), recipe.width)
+    for name, shape in shapes.items():
+        found = arrays.get(f"params/{name}.w", arrays.get(f"params/{name}.v"))
+        if found is None or found.shape != shape:
+            raise ValueError(f"{path} has no weights {shape} for {name} of its network, "
+                             f"{recipe.network} of width {recipe.width}")
 
 
 def check_arrays(values: dict[str, Any], group: str, arrays: dict[str, np.ndarray],
