@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from contextlib import suppress
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
@@ -20,6 +21,18 @@ def processor() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
+
+
+def gpu() -> str | None:
+    """Name and driver of the first GPU, as nvidia-smi gives them; None without one."""
+    try:
+        answer = subprocess.run(
+            ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"],
+            capture_output=True, text=True, timeout=30, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    name, driver = answer.splitlines()[0].rsplit(", ", 1)
+    return f"{name} (driver {driver})"
 
 
 def cores() -> int:
@@ -48,6 +61,8 @@ def describe() -> dict[str, str]:
         "load before": f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown",
         "python": platform.python_version(),
     }
+    if (name := gpu()) is not None:
+        about["gpu"] = name
     for package in PACKAGES:
         with suppress(PackageNotFoundError):
             about[package] = version(package)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -117,11 +119,43 @@ def test_openblas_command():
     assert "| optimizer" in out
 
 
-def test_device_gpu_without_one_is_one_line():
+def test_epoch_command(tmp_path):
+    """A part of an epoch is timed and multiplied; a saved file prints the same table."""
+    file = tmp_path / "figures.json"
+    command = [sys.executable, str(BENCHMARKS / "epoch.py")]
+    done = subprocess.run(
+        [*command, "--width", "2", "--batch", "5", "--seconds", "0.5", "--json", str(file)],
+        check=True, capture_output=True, text=True)
+    row = json.loads(file.read_text())["epochs"][0]
+    assert 25 <= row["updates"] < row["of"] == 10_000
+    whole = row["seconds"] * row["of"] / row["updates"]
+    cells = [cell.strip() for cell in done.stdout.split("|")]
+    assert {f"{whole:.0f}", f"{row['updates']:,} of 10,000"} <= set(cells)
+    again = subprocess.run([*command, "--markdown", str(file)], check=True, capture_output=True,
+                           text=True)
+    assert again.stdout == done.stdout
+
+
+GPU_COMMANDS = {  # a command that needs a GPU, and its exit status without one
+    "train_step.py --device gpu": 2, "epoch.py --device gpu": 2, "launches.py": 2, "gpu.sh": 1}
+
+
+@pytest.mark.parametrize("command", GPU_COMMANDS)
+def test_without_a_gpu_a_command_ends_with_one_line(command, tmp_path):
     try:
         device_module("gpu")
-    except RuntimeError:
-        done = run("train_step.py", "--device", "gpu", status=2)
-        assert "device gpu" in done.stderr and "Traceback" not in done.stderr
+    except RuntimeError as error:
+        reason = str(error)
     else:
         pytest.skip("there is a GPU")
+    name, *arguments = command.split()
+    if name == "gpu.sh":
+        if not shutil.which("bash"):
+            pytest.skip("there is no bash")
+        arguments = [str(tmp_path / "figures")]
+    done = subprocess.run(
+        [*(["bash"] if name == "gpu.sh" else [sys.executable]), str(BENCHMARKS / name), *arguments],
+        env={**os.environ, "PYTHON": sys.executable}, capture_output=True, text=True)
+    assert done.returncode == GPU_COMMANDS[command]
+    assert done.stderr.splitlines()[-1] == f"{name}: {reason}"
+    assert "Traceback" not in done.stderr and not done.stdout
