@@ -1,20 +1,42 @@
-"""What every layer is: a forward pass, a backward pass and three dicts of arrays."""
+"""What every layer is: a forward pass, a backward pass and three dicts of arrays.
+
+docs/own_layer.md shows how to write one.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
 
 from minibn.backend import Array, to_device
 from minibn.checks import TooEarly
 from minibn.kernels.workspace import Workspace
 
+Self = TypeVar("Self", bound="Layer")
+
 
 class Layer:
-    """The base of all layers.
+    """The base of all layers.  A layer of your own has `__init__`, `forward` and `backward`.
+
+        class Scale(minibn.Layer):
+            def __init__(self, channels):
+                super().__init__()
+                self.params["gamma"] = np.ones(channels, np.float32)
+
+            def forward(self, x, training=False):
+                if training:
+                    self.cache = x                         # what backward needs
+                return self.params["gamma"] * x
+
+            def backward(self, dy):
+                x = self.remembered()
+                self.grads["gamma"] = (dy * x).sum(tuple(range(x.ndim - 1)))
+                return self.params["gamma"] * dy
 
     params  arrays that the optimizer changes, in place
     grads   their gradients, same keys; assigned anew by every `backward`, never accumulated
-    state   what a checkpoint keeps and no optimizer touches: moving averages, step counters
+    state   what a file keeps and no optimizer touches: moving averages, counters (arrays, numbers)
 
     A layer remembers its last training forward in `cache`; `backward` uses it.  Whether a
     forward pass is for training is an argument of the call, never a global.
@@ -33,11 +55,62 @@ class Layer:
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """The layer's output for `x`; with training=True also remembers what backward needs."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     def backward(self, dy: Array) -> Array:
         """The gradient of the input, given that of the output; assigns `grads`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no backward")
+
+    def remembered(self) -> Any:
+        """The cache of the last training forward.
+
+        Raises TooEarly (a RuntimeError and a ValueError) if there was none.
+        """
+        if self.cache is None:
+            raise TooEarly(
+                f"{type(self).__name__}.backward needs forward(x, training=True) before it"
+            )
+        return self.cache
+
+    def save(self, path: str | Path) -> None:
+        """Write params and state to a NumPy archive (.npz), atomically and without pickle.
+
+        Raises TypeError for a value that is no array and no number, OSError where `path` cannot
+        be written.
+        """
+        from minibn import model_file  # with it come zipfile and json
+        model_file.save(path, self)
+
+    def load(self: Self, path: str | Path) -> Self:
+        """Read params and state of a file that `save` wrote, in place; returns the layer.
+
+        Checkpoints of training can be read as well.
+        Raises OSError where the file cannot be opened, ValueError where it is no such file or is
+        of another model; the first difference is named, and then nothing has changed.
+        """
+        from minibn import model_file
+        model_file.load(path, self)
+        return self
+
+    def inside(self) -> Iterator[tuple[str, Layer]]:
+        """Every layer that this one holds, at any depth, with its place as "attribute.attribute".
+
+        Found in the attributes and in the lists, tuples and dicts among them.
+        """
+        for name, value in vars(self).items():
+            if name in ("params", "grads", "state", "cache"):
+                continue
+            parts = value.items() if isinstance(value, dict) else (
+                enumerate(value) if isinstance(value, (list, tuple)) else [(None, value)])
+            for key, part in parts:
+                if isinstance(part, Layer):
+                    place = name if key is None else f"{name}.{key}"
+                    yield place, part
+                    yield from ((f"{place}.{deeper}", layer) for deeper, layer in part.inside())
+
+    def parts(self) -> Iterator[tuple[str, Layer]]:
+        """The links of a chain with their names; of a layer alone itself, with the name ""."""
+        yield "", self
 
     def share(self, workspace: Workspace) -> None:
         """Take scratch memory from this workspace from now on, if the layer needs any."""
@@ -51,13 +124,10 @@ class Layer:
         self.cache = None
         return self
 
-    def remembered(self) -> Any:
-        """The cache of the last training forward.
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({shapes(self)})"
 
-        Raises TooEarly (a RuntimeError and a ValueError) if there was none.
-        """
-        if self.cache is None:
-            raise TooEarly(
-                f"{type(self).__name__}.backward needs forward(x, training=True) before it"
-            )
-        return self.cache
+
+def shapes(layer: Layer) -> str:
+    """A layer's parameters in words: "w (3, 3, 3, 12), b (12,)"."""
+    return ", ".join(f"{name} {p.shape}" for name, p in getattr(layer, "params", {}).items())

@@ -322,6 +322,7 @@ ENTRIES = [
     layer("GlobalAvgPool", ANY_CHANNELS, floats(N, C)),
     layer("Dropout", floats(N, C, axes=False, channels=False, empty=False), floats(N, C),
           rate=number(0.5, -0.1, 1), seed=whole(0)),
+    function("seed", minibn.seed, value=whole(0)),
     function("SGD", train_once, lr=number(0.1, 0, -1), momentum=number(0.9, 1, -0.1),
              weight_decay=number(0.1, -1), decay_norms=flag(False)),
     function("step_schedule", step_schedule, lr=number(0.1, 0, -1), epoch=whole(30),

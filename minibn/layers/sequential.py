@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from difflib import get_close_matches
+from typing import Any, NoReturn, SupportsIndex
 
 from minibn.backend import Array
-from minibn.checks import check_flag
+from minibn.checks import check_choice, check_flag
 from minibn.kernels.workspace import Workspace
 from minibn.layer import Layer
+from minibn.layers.summary import Table, summary
 
 
 class FlatDict(dict):
@@ -57,14 +60,20 @@ def pass_back(layer: Layer, dy: Array, input_gradient: bool) -> Array | None:
 class Sequential(Layer):
     """Layers one after the other.
 
-    layers: layers, named layer1, layer2, …, or (name, layer) pairs.  `model["norm1"]` is the layer
-    of that name.  params, grads and state are those of all layers, keyed "name.key", in forward
-    order.  The layers' arrays themselves are in them; setting an entry sets the layer's.
+    layers: layers, named layer1, layer2, …, or (name, layer) pairs.  params, grads and state are
+    those of all layers, keyed "name.key", in forward order.  The layers' arrays themselves are in
+    them; setting an entry sets the layer's.
+
+    `model["norm1"]` and `model[0]` are the layer of that name and the first layer; `len(model)` is
+    the number of layers, and iteration gives them in forward order.  `print(model)` shows a table
+    of the layers, `print(model.summary((24, 24, 3)))` also the shape after each.
+    `model.test_mode = "moving"` sets the test mode of every normalization that has one.
 
     input_gradient: whether `backward` works out the gradient of the model's input unless told.
 
     Raises ValueError for names that are not unique and for a layer that stands in two places,
-    TypeError for what is no layer.
+    TypeError for what is no layer; AttributeError for setting an attribute that a model does not
+    have (a subclass may have attributes of its own).
     """
 
     may_skip_input_gradient = True
@@ -83,6 +92,9 @@ class Sequential(Layer):
                 raise TypeError(f"the name of a layer must be a str, not {name!r}")
             if not isinstance(layer, Layer):
                 raise TypeError(f"{name} must be a Layer, not {type(layer).__name__}")
+            if not hasattr(layer, "params"):
+                raise TypeError(f"{name} has no params: the __init__ of {type(layer).__name__} "
+                                "must call super().__init__() first")
             if name in self.layers or "." in name:
                 raise ValueError(f"layer names must be unique and without dots, not {name!r}")
             self.layers[name] = layer
@@ -94,15 +106,67 @@ class Sequential(Layer):
             places[id(layer)] = place
         self.share(Workspace())
 
-    def __getitem__(self, name: str) -> Layer:
-        return self.layers[name]
+    def __getitem__(self, key: str | SupportsIndex) -> Layer:
+        """The layer of this name, "block.norm1" inside a model in the model, or of this index.
+
+        Raises KeyError for an unknown name, IndexError for an index out of range.
+        """
+        if not isinstance(key, str):
+            index = operator.index(key)
+            if not -len(self) <= index < len(self):
+                raise IndexError(f"no layer {index} in a model of {len(self)}")
+            return list(self.layers.values())[index]
+        if key in self.layers:
+            return self.layers[key]
+        name, _, deeper = key.partition(".")
+        inner = self.layers.get(name)
+        if deeper and isinstance(inner, Sequential):
+            return inner[deeper]
+        raise KeyError(f"no layer {key!r}{_did_you_mean(key, list(self.layers))}")
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.layers.values())
+
+    def __contains__(self, layer: object) -> bool:
+        """Whether this layer, or one of this name, is in the model."""
+        return layer in self.layers or any(layer is other for other in self)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        known = name in ("layers", "input_gradient") or hasattr(type(self), name)
+        if type(self) is Sequential and not known:
+            names = [n for n in dir(self) if not n.startswith("_")]
+            raise AttributeError(f"a Sequential has no attribute {name!r}"
+                                 f"{_did_you_mean(name, names)}")
+        super().__setattr__(name, value)
+
+    def __repr__(self) -> str:
+        return summary(self)
+
+    def summary(self, input_shape: tuple[int, ...]) -> Table:
+        """A table of the layers with the shape after each, for one input of this shape.
+
+        input_shape: without the batch axis, as (24, 24, 3) for images of 24 × 24 pixels.  Returns
+        a str, to be printed.  The shapes come from a training pass through copies of the layers,
+        so layers of your own need nothing for it, and the model stays as it is.
+        Raises ValueError or TypeError where the model does not take this shape.
+        """
+        return summary(self, input_shape)
 
     def places(self) -> Iterator[tuple[str, Layer]]:
-        """Every layer with its name, those of models in the model as "model.layer"."""
+        """Every layer at any depth with its name; those inside another as "name.inner"."""
         for name, layer in self.layers.items():
             yield name, layer
-            if isinstance(layer, Sequential):
-                yield from ((f"{name}.{place}", inner) for place, inner in layer.places())
+            yield from ((f"{name}.{place}", inner) for place, inner in layer.inside())
+
+    inside = places
+
+    def parts(self) -> Iterator[tuple[str, Layer]]:
+        """The layers in forward order, those of a model in the model as "model.layer"."""
+        for name, layer in self.layers.items():
+            yield from ((f"{name}.{deeper}".rstrip("."), part) for deeper, part in layer.parts())
 
     @property
     def params(self) -> FlatDict:  # type: ignore[override]
@@ -122,7 +186,33 @@ class Sequential(Layer):
     @property
     def test_modes(self) -> tuple[str, ...]:  # type: ignore[override]
         """The test modes of the layers that have any; () where none has."""
-        return next((layer.test_modes for layer in self.layers.values() if layer.test_modes), ())
+        return next((layer.test_modes for _, layer in self._with_modes()), ())
+
+    @property
+    def test_mode(self) -> str | None:
+        """How the normalizations test, "moving" or "batch"; None where they differ or none is.
+
+        Setting it sets every normalization's.  Raises ValueError, and changes nothing, where one
+        of them does not have the mode or the model has no normalization with a mode.
+        """
+        modes = {getattr(layer, "test_mode", layer.test_modes[0])
+                 for _, layer in self._with_modes()}
+        return modes.pop() if len(modes) == 1 else None
+
+    @test_mode.setter
+    def test_mode(self, mode: str) -> None:
+        layers = list(self._with_modes())
+        if not layers:
+            raise ValueError(f"no layer of this model has test modes, so none can test in {mode!r}")
+        for place, layer in layers:
+            check_choice(f"test_mode of {place} ({type(layer).__name__})", mode, layer.test_modes)
+        for _, layer in layers:
+            if hasattr(layer, "test_mode"):        # BatchNorm has one mode and nothing to set
+                layer.test_mode = mode
+
+    def _with_modes(self) -> Iterator[tuple[str, Layer]]:
+        return ((place, layer) for place, layer in self.places()
+                if layer.test_modes and not isinstance(layer, Sequential))
 
     def forward(self, x: Array, training: bool = False,
                 watch: Callable[[str, Array], None] | None = None) -> Array:
@@ -155,3 +245,8 @@ class Sequential(Layer):
         for layer in self.layers.values():
             layer.to(device)
         return self
+
+
+def _did_you_mean(name: str, names: list[str]) -> str:
+    close = get_close_matches(name, names, n=3)
+    return f": did you mean {' or '.join(close)}?" if close else ""
