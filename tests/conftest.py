@@ -6,9 +6,14 @@ import os
 # to do they wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import sys  # noqa: E402
+
+import fake_cupy  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
+
+from minibn.backend import device_module  # noqa: E402
 
 # A property holds or fails; how long an example takes on a busy machine says nothing of it.
 settings.register_profile("minibn", deadline=None)
@@ -19,3 +24,21 @@ settings.load_profile("minibn")
 def rng():
     """A fresh generator with a fixed seed: a test draws the same numbers, alone or in company."""
     return np.random.default_rng(2024)
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    """The stand-in for CuPy, installed as cupy."""
+    monkeypatch.setitem(sys.modules, "cupy", fake_cupy)
+    return fake_cupy
+
+
+@pytest.fixture(params=["stand-in", "real"])
+def gpu(request):
+    """The module of the arrays on the GPU: the stand-in, then CuPy where it works."""
+    if request.param == "stand-in":
+        return request.getfixturevalue("stand_in")
+    try:
+        return device_module("gpu")
+    except RuntimeError as error:
+        pytest.skip(str(error))

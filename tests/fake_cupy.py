@@ -15,6 +15,8 @@ What CuPy does otherwise than NumPy, and this module with it:
     no scalars     x.sum() and x[0, 0] are arrays without axes, still on the device.
     no warnings    1/0 is infinite, and nobody says so.
     indices wrap   in an index array, a value out of range counts modulo the length, silently.
+    row-major      results lie in C order, also of transposed operands and of index arrays.  Copies,
+                   astype and zeros_like keep the order of their array.
     fewer names    a function or keyword that is not here raises AttributeError or TypeError.
                    All that is here CuPy has, by the same name and signature.
 
@@ -96,14 +98,16 @@ class ndarray:
     # Parts
 
     def __getitem__(self, key):
-        return ndarray(self._host[_key(key, self.shape)])
+        found = self._host[_key(key, self.shape)]
+        view = numpy.may_share_memory(found, self._host)
+        return ndarray(found if view else numpy.asarray(found, order="C"))
 
     def __setitem__(self, key, value):
         self._host[_key(key, self.shape)] = _operand(value)
 
     # Other forms of the same values
 
-    def astype(self, dtype, order="K", casting=None, subok=None, copy=True):
+    def astype(self, dtype, order="K", copy=True):
         with numpy.errstate(all="ignore"):
             return ndarray(self._host.astype(dtype, order=order, copy=copy))
 
@@ -197,7 +201,7 @@ def _apply(function, *operands, out=None, **options):
         options["out"] = _array(out)
     with numpy.errstate(all="ignore"):
         result = function(*operands, **options)
-    return ndarray(result) if out is None else out
+    return ndarray(numpy.asarray(result, order="C")) if out is None else out
 
 
 def _key(key, shape):
@@ -229,7 +233,9 @@ def _key(key, shape):
 def asarray(a, dtype=None, order=None):
     if isinstance(a, ndarray):
         return a if dtype in (None, a.dtype) else a.astype(dtype)
-    host = numpy.array(a, dtype, order=order or "K")
+    if order is None:
+        order = "F" if isinstance(a, numpy.ndarray) and a.flags.fnc else "C"
+    host = numpy.array(a, dtype, order=order)
     if host.dtype.char not in "?bhilqBHILQefdFD" or not host.dtype.isnative:
         raise ValueError(f"Unsupported dtype {host.dtype}")
     crossings["to device"] += 1

@@ -8,7 +8,6 @@ import sys
 from dataclasses import replace
 from types import ModuleType
 
-import fake_cupy
 import numpy as np
 import pytest
 from cases import CASES, every_case
@@ -16,7 +15,7 @@ from cases import CASES, every_case
 import minibn
 from minibn import functional
 from minibn.__main__ import main
-from minibn.backend import array_module, device_module, synchronize, to_device, to_host
+from minibn.backend import device_module, synchronize, to_device, to_host
 from minibn.data import make_synthetic
 from minibn.layer import Layer
 from minibn.models import MODELS
@@ -67,24 +66,6 @@ every_layer = pytest.mark.parametrize("name", LAYERS)
 every_dtype = pytest.mark.parametrize("dtype", ROUNDING)
 
 
-@pytest.fixture
-def stand_in(monkeypatch):
-    """The stand-in, installed as cupy."""
-    monkeypatch.setitem(sys.modules, "cupy", fake_cupy)
-    return fake_cupy
-
-
-@pytest.fixture(params=["stand-in", "real"])
-def gpu(request):
-    """The module of the arrays on the GPU: the stand-in, then CuPy where it works."""
-    if request.param == "stand-in":
-        return request.getfixturevalue("stand_in")
-    try:
-        return device_module("gpu")
-    except RuntimeError as error:
-        pytest.skip(str(error))
-
-
 def moved(value, xp):
     """NumPy arrays on the device of `xp`; anything else as it is."""
     return xp.asarray(value) if isinstance(value, np.ndarray) else value
@@ -107,71 +88,6 @@ def assert_close(found, expected, xp, dtype="float64", least=0.0):
 
 def as_tuple(gradients):
     return gradients if isinstance(gradients, tuple) else (gradients,)
-
-
-# The stand-in refuses what CuPy refuses ---------------------------------------------------------
-
-@pytest.mark.parametrize("mix", [
-    lambda x, a: x + a, lambda x, a: a + x, lambda x, a: a @ x, lambda x, a: x == a,
-    lambda x, a: x @ a, lambda x, a: np.asarray(x), lambda x, a: np.add(a, x),
-    lambda x, a: a.__setitem__(..., x), lambda x, a: a.__iadd__(x), lambda x, a: x.__iadd__(a),
-    lambda x, a: np.stack([a, x]), lambda x, a: x + [1, 2],
-    lambda x, a: array_module(x).exp(a), lambda x, a: array_module(x).maximum(x, a),
-    lambda x, a: array_module(x).matmul(x, x, out=a), lambda x, a: array_module(x).where(a, x, x),
-])
-def test_arrays_of_two_devices_do_not_mix(gpu, mix):
-    with pytest.raises(TypeError):
-        mix(gpu.asarray(np.eye(2)), np.eye(2))
-
-
-def test_numbers_are_welcome(gpu):
-    x = gpu.asarray(np.array([1.0, 2.0], np.float32))
-    for result in (2 * x, x * 2.0, np.float32(2) * x, x * np.float32(2), gpu.maximum(x, 0) + x):
-        assert result.dtype == np.float32
-        assert np.array_equal(gpu.asnumpy(result), [2, 4])
-
-
-def test_a_single_value_stays_on_the_device(gpu):
-    x = gpu.asarray(np.arange(6.0).reshape(2, 3))
-    for value in (x.sum(), x.mean((0, 1)), x.max(), x[1, 2], (x > 3).any(), x.sum() + 1):
-        assert isinstance(value, gpu.ndarray) and value.shape == ()
-    assert float(x[1, 2]) == 5
-    entry = x[1, 2]
-    entry += 1                                            # a view, where NumPy has a copy
-    assert float(x[1, 2]) == 6
-
-
-def test_an_index_out_of_range_wraps(gpu):
-    """Which is why the loss looks at its labels."""
-    x, index = gpu.asarray(np.arange(3.0)), gpu.asarray(np.array([0, 4, -1]))
-    assert np.array_equal(gpu.asnumpy(x[index]), [0, 1, 2])
-    x[index] = 7
-    assert np.array_equal(gpu.asnumpy(x), [7, 7, 7])
-    with pytest.raises(IndexError):
-        x[3]
-
-
-@pytest.mark.filterwarnings("error")
-def test_a_division_by_zero_is_silent(gpu):
-    assert float(1 / gpu.zeros(1)[0]) == np.inf
-
-
-@pytest.mark.parametrize("mix", [
-    lambda x: np.exp(x), lambda x: np.maximum(x, 0), lambda x: np.add(x, np.float64(1)),
-    lambda x: np.sum(x), lambda x: np.empty_like(x), lambda x: x[np.arange(2)],
-    lambda x: x.__setitem__(..., np.zeros(2)), lambda x: fake_cupy.matmul(x, x, out=x),
-])
-def test_the_stand_in_is_stricter_than_cupy(mix):
-    with pytest.raises((TypeError, ValueError)):
-        mix(fake_cupy.zeros(2))
-
-
-def test_the_stand_in_has_no_other_names():
-    x = fake_cupy.zeros(2)
-    for owner, name in [(fake_cupy, "tensordot"), (fake_cupy, "errstate"), (fake_cupy, "random"),
-                        (fake_cupy.lib.stride_tricks, "sliding_window_view"),
-                        (x, "__array_namespace__"), (x, "tolist"), (x, "std")]:
-        assert not hasattr(owner, name)
 
 
 # Functions --------------------------------------------------------------------------------------
