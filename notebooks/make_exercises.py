@@ -2,9 +2,10 @@
 
     python notebooks/make_exercises.py
 
-Each notebook in solutions/ has nbgrader's markers around its answers. The student's version, in
-exercises/, is the same notebook with every answer replaced by nbgrader's stub and every output
-taken away: what `nbgrader generate_assignment` would make of it, with no need to install that.
+Each notebook in solutions/ has nbgrader's markers around its answers; an answer in words is a whole
+cell of text. The student's version, in exercises/, is the same notebook with every answer replaced
+by nbgrader's stub and every output taken away: what `nbgrader generate_assignment` would make of
+it, with no need to install that.
 """
 
 import json
@@ -14,6 +15,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION\n.*?^ *### END SOLUTION$", re.DOTALL | re.MULTILINE)
 STUB = r"\1# YOUR CODE HERE\n\1raise NotImplementedError()"
+WORDS = "YOUR ANSWER HERE"
 
 
 def exercise(solution: dict) -> dict:
@@ -23,6 +25,8 @@ def exercise(solution: dict) -> dict:
         if cell["cell_type"] == "code":
             source = SOLUTION.sub(STUB, "".join(cell["source"]))
             cell.update(source=source.splitlines(keepends=True), outputs=[], execution_count=None)
+        elif cell["metadata"].get("nbgrader", {}).get("solution"):
+            cell["source"] = [WORDS]
     return student
 
 

@@ -2,12 +2,18 @@
 
 import importlib.util
 import json
+import re
 import runpy
 import sys
+import warnings
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 import pytest
+
+from minibn import teaching
+from minibn.teaching import marking, registry, setting
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -15,6 +21,7 @@ CHAPTERS = sorted(NOTEBOOKS.glob("*.ipynb"))
 SOLUTIONS = sorted(NOTEBOOKS.glob("solutions/*.ipynb"))
 EXERCISES = sorted(NOTEBOOKS.glob("exercises/*.ipynb"))
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+CHECK = re.compile(r'teaching\.check\("(\d+\.\d+)", (\w+)\)')      # all that a check cell holds
 
 every_notebook = pytest.mark.parametrize(
     "path", CHAPTERS + SOLUTIONS + EXERCISES, ids=lambda path: str(path.relative_to(NOTEBOOKS)))
@@ -72,7 +79,7 @@ def test_outputs_are_kept(path):
 @every_notebook
 def test_first_cell_works_anywhere(path):
     first = source(code_cells(path)[0])
-    assert "%pip install" in first and 'sys.path[:0] = ["..", "../.."]' in first
+    assert "%pip install" in first and ("is_file()" in first or 'sys.path[:0]' in first)
 
 
 @every_solution
@@ -86,16 +93,26 @@ def test_student_version_is_generated(path):
         assert not cell["outputs"] and END not in source(cell)
         if marks(cell).get("solution"):
             assert "raise NotImplementedError()" in source(cell)
+    for cell in read(student)["cells"]:
+        if marks(cell).get("solution") and cell["cell_type"] == "markdown":
+            assert source(cell) == make.WORDS
 
 
 @every_solution
 def test_nbgrader_marks(path):
     """What nbgrader needs; each solution is followed by its check, and blanks sit in functions."""
-    cells = [cell for cell in code_cells(path) if marks(cell)]
+    cells = [cell for cell in read(path)["cells"] if marks(cell)]
     for cell in read(path)["cells"]:                # nbgrader looks for its markers in prose, too
         assert cell["cell_type"] == "code" or "SOLUTION" not in source(cell)
     ids = [marks(cell)["grade_id"] for cell in cells]
     assert len(set(ids)) == len(ids) >= 6
+    for cell in cells:                              # questions that a person grades
+        if cell["cell_type"] == "markdown":
+            assert marks(cell) == {
+                "grade": True, "grade_id": marks(cell)["grade_id"], "locked": False,
+                "points": marks(cell)["points"], "schema_version": 3, "solution": True,
+                "task": False}
+    cells = [cell for cell in cells if cell["cell_type"] == "code"]
     for solution, check in zip(cells[::2], cells[1::2], strict=True):
         assert marks(solution) == {
             "grade": False, "grade_id": marks(solution)["grade_id"], "locked": False,
@@ -106,22 +123,33 @@ def test_nbgrader_marks(path):
             "task": False}
         assert source(solution).startswith(("def ", "class "))
         assert source(solution).count(BEGIN) == source(solution).count(END) == 1
-        assert "teaching.check(" in source(check)
+        found = CHECK.fullmatch(source(check))
+        assert found or "with teaching.check(" in source(check)
+        if found:
+            exercise = registry.find(found[1])
+            assert exercise.answer == found[2] and exercise.points == marks(check)["points"]
+            assert f"def {found[2]}(" in source(solution) or f"class {found[2]}" in source(solution)
+
+
+@pytest.fixture
+def as_in_a_notebook(monkeypatch):
+    """Cells run here in the short mode, as a notebook runs them."""
+    pytest.importorskip("autograd")
+    matplotlib.use("Agg")
+    monkeypatch.setenv("MINIBN_NOTEBOOK_STATIC", "1")
+    monkeypatch.setattr(setting, "FULL", False)
+    monkeypatch.setattr(setting, "STATIC", True)
+    monkeypatch.setattr(teaching, "FULL", False)
+    monkeypatch.setattr(teaching, "STATIC", True)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    monkeypatch.chdir(NOTEBOOKS / "solutions")
 
 
 @every_solution
 @pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")      # some divide by 0
-def test_wrong_answers_are_refused(path, monkeypatch, capsys):
+def test_wrong_answers_are_refused(path, as_in_a_notebook, capsys):
     """Right answers pass, however they are written, and each wrong one of tests/wrong_answers/ is
     told what is wrong."""
-    pytest.importorskip("autograd")
-    matplotlib.use("Agg")
-    monkeypatch.setenv("MINIBN_NOTEBOOK_STATIC", "1")
-    from minibn import teaching
-
-    monkeypatch.setattr(teaching, "FULL", False)
-    monkeypatch.setattr(teaching, "STATIC", True)
-    monkeypatch.setattr(sys, "path", sys.path.copy())
     answers = runpy.run_path(str(ROOT / "tests" / "wrong_answers" / f"{path.stem}.py"))
     wrong, also_right = answers["WRONG"], answers.get("ALSO_RIGHT", {})
     cells = code_cells(path)
@@ -132,25 +160,136 @@ def test_wrong_answers_are_refused(path, monkeypatch, capsys):
     names = {"__name__": "notebook"}
     for cell, following in zip(cells, cells[1:] + [None], strict=True):
         for old, new, hint in wrong.get(marks(cell).get("grade_id"), ()):
-            answer = replace_in_solution(source(cell), old, new)
-            attempt = dict(names)
-            run(answer, attempt)
-            with pytest.raises(teaching.Wrong) as refusal:
-                run(source(following), attempt)
-            assert hint in str(refusal.value), f"{old!r} -> {new!r}"
+            said = verdict(cell, following, names, old, new)
+            assert hint in said, f"{old!r} -> {new!r}: {said}"
         for old, new in also_right.get(marks(cell).get("grade_id"), ()):
             attempt = dict(names)
             run(replace_in_solution(source(cell), old, new), attempt)
             run(source(following), attempt)            # raises nothing
-            assert "right." in capsys.readouterr().out
+            said = capsys.readouterr().out
+            assert "right. " in said or said.endswith("right.\n"), f"{old!r} -> {new!r}: {said}"
         run(source(cell), names)
         if marks(cell).get("grade"):
-            assert "right." in capsys.readouterr().out
+            said = capsys.readouterr().out
+            assert ": right." in said, said
+
+
+def verdict(cell, check, names, old, new):
+    """What the check says of a solution in which `old` is replaced; it must not be full points."""
+    attempt = dict(names)
+    run(replace_in_solution(source(cell), old, new), attempt)
+    found = CHECK.fullmatch(source(check))
+    if not found:
+        with pytest.raises(teaching.Wrong) as refusal:
+            run(source(check), attempt)
+        return str(refusal.value)
+    exercise = registry.find(found[1])
+    credit = teaching.assess(exercise, attempt[found[2]])
+    assert credit < exercise.points, f"passed: {old!r} -> {new!r}"
+    return credit.text
+
+
+def raises(*args, **kwargs):
+    raise ZeroDivisionError("as it happens")
+
+
+def leaves(*args, **kwargs):
+    sys.exit(1)
+
+
+def endless(*args, **kwargs):
+    while True:
+        pass
+
+
+KINDS = {
+    "exception": raises, "exit": leaves, "endless": endless,
+    "None": lambda *args, **kwargs: None, "text": lambda *args, **kwargs: "a text",
+    "shape": lambda *args, **kwargs: np.ones((7, 1, 7, 7)),
+    "strange": lambda *args, **kwargs: ({"a": object()}, [None, "b"], len),
+    "no function": 3, "nothing": None,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@every_solution
+def test_a_mistake_costs_its_exercise_alone(path, kind, as_in_a_notebook, capsys, monkeypatch):
+    """Whatever all answers are or do: each check says so, gives no points, and each cell runs."""
+    if not converted(path):
+        pytest.skip("its checks have not moved into the package yet")
+    monkeypatch.setenv("MINIBN_CHECK_SECONDS", "0.1" if kind == "endless" else "60")
+    names = {"__name__": "notebook"}
+    for cell in code_cells(NOTEBOOKS / "exercises" / path.name):
+        found = CHECK.fullmatch(source(cell))
+        if found:
+            names[found[2]] = KINDS[kind]
+            assert teaching.assess(registry.find(found[1]), KINDS[kind]) == 0
+        run(source(cell), names)
+        if found:
+            said = capsys.readouterr()
+            assert f"{found[1]} {registry.find(found[1]).title}: not right yet. 0 of" in said.out
+            assert not said.err and names[found[2]] is registry.find(found[1]).library
+
+
+@every_solution
+@pytest.mark.filterwarnings("ignore:a warning:RuntimeWarning")
+def test_warnings_cost_nothing(path, as_in_a_notebook, capsys):
+    """A right answer that warns, prints and writes to stderr has all points, and stderr stays
+    empty: nbgrader would take all points for a word in it."""
+    if not converted(path):
+        pytest.skip("its checks have not moved into the package yet")
+    names = {"__name__": "notebook"}
+    for cell in code_cells(path):
+        found = CHECK.fullmatch(source(cell))
+        if found and not isinstance(names[found[2]], type):
+            names[found[2]] = noisy(names[found[2]])
+        run(source(cell), names)
+        said = capsys.readouterr()
+        assert not found or (": right." in said.out and not said.err), said
+
+
+def noisy(answer):
+    def noise(*args, **kwargs):
+        warnings.warn("a warning", RuntimeWarning, stacklevel=1)
+        print("a word", file=sys.stderr)
+        return answer(*args, **kwargs)
+    return noise
+
+
+@every_solution
+def test_the_library_is_no_answer(path, as_in_a_notebook):
+    """The library's own answers are right, have all points in their parts, and are told apart."""
+    if not converted(path):
+        pytest.skip("its checks have not moved into the package yet")
+    exercises = registry.exercises_of(path.stem[:2])
+    assert {exercise.key for exercise in exercises} == {
+        CHECK.fullmatch(source(cell))[1] for cell in code_cells(path) if marks(cell).get("grade")}
+    for exercise in exercises:
+        def foreign(*args, library=exercise.library, **kwargs):
+            return library(*args, **kwargs)
+
+        assert teaching.assess(exercise, exercise.library) == 0
+        refused = teaching.assess(exercise, foreign)
+        assert refused == 0 and "Not an answer: it calls minibn." in refused.text, refused.text
+        part = marking.Part()
+        exercise.test(exercise.library, part)
+        assert not part.hints, f"{exercise.key}: {part.hints}"
+        assert part.earned in (0, exercise.points), exercise.key   # 0: the check has no parts
+
+
+def converted(path):
+    return all(CHECK.fullmatch(source(cell)) for cell in code_cells(path)
+               if marks(cell).get("grade"))
 
 
 def replace_in_solution(text, old, new):
+    """The cell with another solution; `old` is None where `new` takes the whole of its place."""
     start, stop = text.index(BEGIN), text.index(END)
     solution = text[start:stop]
+    if old is None:
+        indent = " " * (start - text.rindex("\n", 0, start) - 1)
+        lines = "\n".join(indent + line for line in new.splitlines())
+        return text[:start] + lines.lstrip() + "\n" + indent + text[stop:]
     assert old in solution, f"{old!r} is not in the solution:\n{solution}"
     return text[:start] + solution.replace(old, new) + text[stop:]
 
@@ -172,5 +311,5 @@ def test_runs_in_short_mode(path, monkeypatch):
     if path in EXERCISES:
         said = json.dumps(notebook.cells)
         checks = [cell for cell in notebook.cells if marks(cell).get("grade")]
-        assert said.count("not done yet.\\n") == len(checks)
-        assert not any("right." in json.dumps(cell.get("outputs", [])) for cell in checks)
+        assert said.count(": not done yet.") == len(checks)
+        assert not any(": right." in json.dumps(cell.get("outputs", [])) for cell in checks)

@@ -1,6 +1,7 @@
 """Wrong answers to the exercises of notebook 01.
 
-For each exercise: (what to replace in the solution, by what, words of the hint that must come).
+For each exercise: (what to replace in the solution, by what, words of the hint that must come); None
+in the first place replaces the whole solution.
 """
 
 WRONG = {
@@ -75,11 +76,23 @@ WRONG = {
          "return (dy * np.cos(x) * v).sum()", "any function"),
     ],
     "bug": [
-        ("(student)", "(ada)", "something is wrong there"),
-        ('"none"', '"dx"', "what it should be"),
-        ("return {student.__name__: check_all(student) for student in (ada, ben, cleo, dan)}",
-         "return check_all(ben)", "a dict"),
-        ("1e-4", "10", "random v"),
+        (None, 'return "none"', "something is wrong there"),
+        (None, 'return "dx"', "what it should be"),
+        (None, 'return "dgamma"', "what it should be"),
+        (None, 'return "dbeta"', "what it should be"),
+        (None, "return None", "came None"),
+        (None, "return []", "came []"),
+        (None, 'return "dX"', "came 'dX'"),
+        ("> 1e-4", "> 10", "something is wrong there"),
+        ("> 1e-4", "> 1e-13", "what it should be"),
+        ("u, dy, du", "u, np.ones_like(dy), du", "what it should be"),
+        ("zip(forwards.items(), gradients)", "zip(forwards, gradients)", "It stopped with"),
+        ("gamma, beta, eps)[0], x)", "gamma, beta, 0.1)[0], x)", "what it should be"),
+        ('"dgamma": (lambda u: batch_norm(x, u, beta, eps)[0], gamma)',
+         '"dgamma": (lambda u: batch_norm(x, gamma, u, eps)[0], beta)', "what it should be"),
+        ("backward(dy, xbar, sigma_B, gamma)", "ada(dy, xbar, sigma_B, gamma)",
+         "something is wrong there"),
+        ("return name", "return du", "came array"),
     ],
     "scale": [
         ("1, 1 / 5", "5, 1 / 5", "takes the scale"),
