@@ -17,13 +17,14 @@ import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 import minibn
 from minibn.backend import array_module, to_host
 from minibn.files import check_regular, explain, write_atomically
+from minibn.npz import KINDS, read_header, read_npy
 
 if TYPE_CHECKING:
     from minibn.layer import Layer
@@ -46,8 +47,8 @@ class Kind(NamedTuple):
 def save(path: str | Path, model: Layer) -> None:
     """Write params and state of a layer or model to `path`, atomically.
 
-    Raises TypeError for a value that is no array and no number, OSError where `path` cannot be
-    written.
+    Raises TypeError for a value that is no array of numbers and no number, OSError where `path`
+    cannot be written.
     """
     header = {"format": FORMAT, "minibn": minibn.__version__, "layers": classes(model)}
     arrays = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
@@ -143,28 +144,21 @@ def kind_of(name: str, value: Any) -> Kind:
     """The dtype and shape that a value has in a file; TypeError where it can have none."""
     found = np.asarray(value) if isinstance(value, (bool, int, float)) else value
     dtype, shape = getattr(found, "dtype", None), getattr(found, "shape", None)
-    if not isinstance(dtype, np.dtype) or dtype.hasobject or shape is None:
-        raise TypeError(f"{name} must be an array or a number to be saved, not {value!r}")
+    if not isinstance(dtype, np.dtype) or dtype.kind not in KINDS or shape is None:
+        raise TypeError(f"{name} must be numbers to be saved, not {value!r}")
     return Kind(dtype, shape)
 
 
 def kind(archive: zipfile.ZipFile, name: str) -> Kind:
     """Dtype and shape of an array in the archive, from its header alone."""
     with archive.open(f"{name}.npy") as member:
-        return _kind(member)
-
-
-def _kind(member: IO[bytes]) -> Kind:
-    readers = {(1, 0): np.lib.format.read_array_header_1_0,
-               (2, 0): np.lib.format.read_array_header_2_0}
-    shape, _, dtype = readers[np.lib.format.read_magic(member)](member)
+        shape, _, dtype = read_header(member)
     return Kind(dtype, shape)
 
 
 def read(archive: zipfile.ZipFile, name: str) -> np.ndarray:
     """One array of the archive."""
-    with archive.open(f"{name}.npy") as member:
-        return np.lib.format.read_array(member, allow_pickle=False)
+    return read_npy(archive.read(f"{name}.npy"))
 
 
 def _a(name: str | None) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import zipfile
+from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -23,6 +24,19 @@ def read_npy(content: bytes) -> np.ndarray:
     Raises ValueError where it is damaged, or an array of something else than plain numbers.
     """
     file = io.BytesIO(content)
+    shape, fortran, dtype = read_header(file)
+    given = len(content) - file.tell()
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != given:
+        raise ValueError(f"it has {given:,} bytes for an array {shape} of {dtype}")
+    return np.frombuffer(content, dtype, offset=file.tell()).reshape(
+        shape, order="F" if fortran else "C")
+
+
+def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, whether in Fortran's order, and dtype of an .npy file; the file is then at its values.
+
+    Raises ValueError where they are damaged, or of something else than plain numbers.
+    """
     try:
         version = npy.read_magic(file)
         header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
@@ -33,11 +47,7 @@ def read_npy(content: bytes) -> np.ndarray:
         raise ValueError("it has no header of NumPy's") from error
     if dtype.kind not in KINDS:
         raise ValueError(f"it is an array of {dtype}")
-    given = len(content) - file.tell()
-    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != given:
-        raise ValueError(f"it has {given:,} bytes for an array {shape} of {dtype}")
-    return np.frombuffer(content, dtype, offset=file.tell()).reshape(
-        shape, order="F" if fortran else "C")
+    return shape, fortran, dtype
 
 
 def read_npz(content: bytes, most: int | None = None) -> dict[str, np.ndarray]:

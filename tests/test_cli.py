@@ -461,7 +461,7 @@ def test_sixteen_bits_of_gray_are_scaled(name, tmp_path):
     """Were they cut to eight, a picture would be noise, and nothing would say so."""
     gray = np.arange(1024, dtype=np.uint16).reshape(32, 32) * 64
     Image.fromarray(gray).save(name)
-    found = read_images(Path(name))
+    found = read_images(Path(name)).pixels
     assert found.shape == (1, 32, 32, 3) and found.dtype == np.uint8
     assert np.array_equal(found[0, ..., 1], np.rint(gray / 257))
 
@@ -471,7 +471,74 @@ def test_pictures_of_every_kind(mode, tmp_path):
     picture = Image.fromarray(SYNTHETIC.test_images[0]).convert(mode)
     picture.save("x.tif")
     expected = np.array(picture.convert("RGB"))
-    assert np.array_equal(read_images(Path("x.tif")), expected[None])
+    assert np.array_equal(read_images(Path("x.tif")).pixels, expected[None])
+
+
+def photograph(width, height):
+    """The synthetic test image 0 in the middle of a larger gray picture, twenty times as large."""
+    picture = Image.new("RGB", (width, height), (128, 128, 128))
+    picture.paste(Image.fromarray(SYNTHETIC.test_images[0]).resize((640, 640), 0),
+                  ((width - 640) // 2, (height - 640) // 2))
+    return picture
+
+
+@pytest.mark.parametrize(("name", "size"), [
+    ("wide.jpg", (900, 640)), ("high.png", (640, 800)), ("square.webp", (640, 640))])
+def test_photographs_are_resized_and_it_is_said(call, checkpoint, name, size):
+    photograph(*size).save(name, quality=95)
+    pixels, note = read_images(Path(name))
+    assert pixels.shape == (1, 32, 32, 3) and pixels.dtype == np.uint8
+    assert np.abs(pixels[0].astype(int) - SYNTHETIC.test_images[0]).mean() < 10  # of 255
+    assert note == (f"{name}: {size[0]} × {size[1]} pixels (width × height), cut to the middle "
+                    "square and resized to 32 × 32")
+    status, out, err = call("evaluate", checkpoint, "--images", name)
+    assert (status, err) == (0, "") and out.startswith(note) and out.count("%") == 3
+
+
+def test_a_small_picture_is_enlarged_and_one_that_fits_is_not_touched():
+    imsave("small.png", SYNTHETIC.test_images[0][:12, :20])
+    pixels, note = read_images(Path("small.png"))
+    assert pixels.shape == (1, 32, 32, 3) and "20 × 12 pixels (width × height)" in note
+    imsave("fits.png", SYNTHETIC.test_images[0][:30, :26])
+    pixels, note = read_images(Path("fits.png"))
+    assert note is None and np.array_equal(pixels[0], SYNTHETIC.test_images[0][:30, :26])
+    pixels, note = read_images(Path("fits.png"), side=16, crop=12)
+    assert pixels.shape == (1, 16, 16, 3) and "resized to 16 × 16" in note
+
+
+def test_a_photograph_is_turned_as_the_camera_was_held():
+    exif = Image.Exif()
+    exif[0x0112] = 6                                         # turn it by 90° clockwise
+    photograph(900, 640).transpose(Image.Transpose.ROTATE_90).save("turned.jpg", quality=95,
+                                                                   exif=exif)
+    pixels, note = read_images(Path("turned.jpg"))
+    assert np.abs(pixels[0].astype(int) - SYNTHETIC.test_images[0]).mean() < 10
+    assert "900 × 640 pixels" in note
+
+
+@as_process.needs_proc
+def test_a_large_photograph_takes_little_memory(checkpoint, tmp_path):
+    np.save("good.npy", SYNTHETIC.test_images[0])
+    good = as_process.measured("evaluate", checkpoint, "--images", "good.npy")
+    Image.new("RGB", (9000, 6000)).save("large.jpg")         # 162 MB when it is unpacked
+    ended = as_process.measured("evaluate", checkpoint, "--images", "large.jpg")
+    assert ended.status == 0 and ended.peak < good.peak + 60e6
+
+
+def test_a_network_of_smaller_images_says_their_size(call, tmp_path):
+    from dataclasses import replace
+
+    from minibn.training import train
+    from minibn.training.recipe import Recipe
+
+    small = replace(SYNTHETIC, train_images=SYNTHETIC.train_images[:40, 8:24, 8:24],
+                    train_labels=SYNTHETIC.train_labels[:40],
+                    test_images=SYNTHETIC.test_images[:20, 8:24, 8:24],
+                    test_labels=SYNTHETIC.test_labels[:20])
+    train(Recipe(width=2, epochs=1, crop=12), small, checkpoint="small.npz", progress=False)
+    photograph(700, 640).save("photo.jpg")
+    status, out, err = call("evaluate", "small.npz", "--images", "photo.jpg")
+    assert (status, err) == (0, "") and "resized to 16 × 16" in out
 
 
 def npy_of(header):
@@ -526,8 +593,10 @@ def test_small_files_of_large_images_take_no_memory(checkpoint, tmp_path):
 
 
 @pytest.mark.parametrize(("write", "says"), [
-    (lambda: imsave("x.png", np.zeros((64, 48, 3))), "is 64x48 pixels"),
-    (lambda: imsave("x.png", np.zeros((20, 32, 3))), "is 20x32 pixels"),
+    (lambda: np.save("x.npy", np.zeros((64, 48, 3), np.uint8)),
+     "has images of 48 × 64 pixels (width × height); an array must have 24 to 32 pixels a side"),
+    (lambda: np.save("x.npy", np.zeros((2, 20, 32, 3), np.uint8)), "of 32 × 20 pixels"),
+    (lambda: Path("x.png").write_bytes(large_png(7000)), "7000 × 7000 pixels are more than 40 mi"),
     (lambda: Path("x.png").write_bytes(b"\x89PNG\r\n\x1a\n broken"), "is not a picture"),
     (lambda: np.save("x.npy", np.zeros((32, 32, 3))), "uint8 array"),
     (lambda: np.save("x.npy", np.zeros((32, 32), np.uint8)), "uint8 array"),

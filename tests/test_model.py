@@ -280,11 +280,12 @@ def test_a_file_that_does_not_fit_takes_no_memory(compression, tmp_path):
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("value", [None, "text", [1, 2], np.array([None]), object()])
+@pytest.mark.parametrize("value", [None, "text", [1, 2], np.array([None]), object(),
+                                   np.array(["text"])])
 def test_what_cannot_be_saved_is_named_and_leaves_no_file(value, tmp_path):
     layer = Scale(2)
     layer.state["odd"] = value
-    with pytest.raises(TypeError, match="state/odd must be an array or a number to be saved"):
+    with pytest.raises(TypeError, match="state/odd must be numbers to be saved"):
         layer.save(tmp_path / "model.npz")
     assert list(tmp_path.iterdir()) == []
 

@@ -3,8 +3,9 @@
 Without --images: the accuracy on the test images of its data set, in each test mode that its
 normalization has, with the share of channels in which the correction was clipped.
 
-With --images: the most probable classes of each image.  Pictures and uint8 arrays of 24x24 to
-32x32 pixels; the center 24x24 is looked at, as in testing.
+With --images: the most probable classes of each image, a picture or a uint8 array.  A photograph
+is cut to its middle square and resized to the size of the training images (32 × 32 pixels); the
+network looks at the center (24 × 24), as in testing.  An array must have that size.
 
   python -m minibn evaluate runs/brn.npz
   python -m minibn evaluate runs/brn.npz --images cat.png more.npy
@@ -90,7 +91,9 @@ def _predictions(model: Sequential, checkpoint: Checkpoint, args: argparse.Names
     names = checkpoint.header["classes"]
     rows = []
     for path in args.images:
-        images = read_images(path)
+        images, note = read_images(path, checkpoint.side, checkpoint.recipe.crop)
+        if note is not None:
+            print(note)
         probabilities = predict(model, images, checkpoint.mean, checkpoint.std, mode,
                                 args.batch_size, args.device, checkpoint.recipe.dtype,
                                 checkpoint.recipe.crop)

@@ -1,13 +1,14 @@
 """Images from files that users bring.
 
-Their sizes are read and checked before their pixels: a small file can promise a picture, or an
-array, that fills the memory.
+A photograph is cut to its middle square and resized to the size of the training images.  Sizes are
+read and checked before pixels: a small file can promise a picture, or an array, that fills the
+memory.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -18,40 +19,50 @@ from minibn.training.recipe import CROP
 if TYPE_CHECKING:
     from PIL import Image
 
-LARGEST = 32                   # the side of the images in the data sets
+SIDE = 32                      # of the images in the data sets
 MOST = 100 * 2**20             # bytes of a file, and of an array when it is unpacked
+MOST_PIXELS = 40_000_000       # of a picture; a JPEG is unpacked at a fraction of its size
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "PPM", "TIFF", "WEBP")
 SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
 
 
-def read_images(path: Path) -> np.ndarray:
-    """The images of a file, uint8 (N, H, W, 3), H and W from 24 to 32.
+class Images(NamedTuple):
+    """Pixels, uint8 (N, H, W, 3), and a sentence that says what was done to them, if anything."""
 
-    .npy, .npz: one uint8 array, (H, W, 3) or (N, H, W, 3); other files: one picture, in color or
-    gray, of 8 or 16 bits a channel. Transparency is ignored.
-    Raises FileNotFoundError where there is none, ValueError where it is not an image of this size.
+    pixels: np.ndarray
+    note: str | None = None
+
+
+def read_images(path: Path, side: int = SIDE, crop: int = CROP) -> Images:
+    """The images of a file, H and W from `crop` to `side`.
+
+    .npy, .npz: one uint8 array, (H, W, 3) or (N, H, W, 3), of this size; other files: one picture,
+    in color or gray, of 8 or 16 bits a channel.  Transparency is ignored.  A picture of another
+    size is cut to its middle square and resized to side × side.
+    side: of the images that the network was trained on; crop: of its input.
+    Raises FileNotFoundError where there is no file, ValueError where it holds no such image.
     """
     if not path.is_file():
         raise FileNotFoundError(f"no image file {path}")
     if path.stat().st_size > MOST:
         raise ValueError(f"{path} is larger than {MOST >> 20} MiB")
     if path.suffix not in (".npy", ".npz"):
-        return _picture(path)[None]
+        return _picture(path, side, crop)
     array = _array(path)
     if array.ndim == 3:
         array = array[None]
     if array.dtype != np.uint8 or array.ndim != 4 or array.shape[-1] != 3 or not len(array):
         raise ValueError(f"{path} must hold a uint8 array (H, W, 3) or (N, H, W, 3), "
                          f"not {array.dtype} {array.shape}")
-    check_side(path, *array.shape[1:3])
-    return array
+    height, width = array.shape[1:3]
+    if not _fits(height, width, side, crop):
+        raise ValueError(f"{path} has images of {width} × {height} pixels (width × height); an "
+                         f"array must have {crop} to {side} pixels a side (pictures are resized)")
+    return Images(array)
 
 
-def check_side(path: Path, height: int, width: int) -> None:
-    """ValueError unless both are from 24 to 32 pixels."""
-    if not (CROP <= height <= LARGEST and CROP <= width <= LARGEST):
-        raise ValueError(f"{path} is {height}x{width} pixels; the networks look at "
-                         f"{CROP}x{CROP} of {LARGEST}x{LARGEST}: scale it to that first")
+def _fits(height: int, width: int, side: int, crop: int) -> bool:
+    return crop <= height <= side and crop <= width <= side
 
 
 def _array(path: Path) -> np.ndarray:
@@ -68,27 +79,41 @@ def _array(path: Path) -> np.ndarray:
     return arrays[0]
 
 
-def _picture(path: Path) -> np.ndarray:
-    """uint8 (H, W, 3) of the first picture in the file."""
-    from PIL import Image  # comes with matplotlib; takes a while to load
+def _picture(path: Path, side: int, crop: int) -> Images:
+    """The first picture in the file, resized unless it has the size of the training images."""
+    from PIL import Image, ImageOps  # comes with matplotlib; takes a while to load
 
     try:
         with Image.open(path, formats=FORMATS) as picture:
-            height, width = picture.height, picture.width
-            small = max(height, width) <= LARGEST
-            pixels = _eight_bits(picture) if small else None     # a large one is not unpacked
+            width, height = picture.size
+            if not _fits(height, width, side, crop):
+                picture.draft("RGB", (4 * side, 4 * side))       # a JPEG alone can do this
+            if picture.width * picture.height > MOST_PIXELS:
+                raise ValueError(f"{width} × {height} pixels are more than "
+                                 f"{MOST_PIXELS // 1_000_000} million")
+            picture = ImageOps.exif_transpose(_eight_bits(picture))    # as the camera was held
+            if picture.width > picture.height and width < height:
+                width, height = height, width
+            if _fits(height, width, side, crop):
+                return Images(np.array(picture)[None])
+            picture = ImageOps.fit(picture, (side, side), Image.Resampling.LANCZOS)
     except Exception as error:           # each file format has errors of its own
         raise ValueError(f"{path} is not a picture that can be read ({error})") from error
-    check_side(path, height, width)
-    assert pixels is not None            # large ones have been refused
-    return pixels
+    return Images(np.array(picture)[None], f"{path}: {width} × {height} pixels (width × height), "
+                                           f"cut to the middle square and resized to "
+                                           f"{side} × {side}")
 
 
-def _eight_bits(picture: Image.Image) -> np.ndarray:
-    """The pixels as uint8 (H, W, 3); ValueError where their range is not known."""
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """The picture in RGB with 8 bits a channel; ValueError where its range is not known."""
+    from PIL import Image
+
     if picture.mode in SIXTEEN_BITS or (picture.mode == "I" and picture.format in ("PNG", "PPM")):
-        gray = np.rint(np.asarray(picture) * (255 / 65535)).astype(np.uint8)
-        return np.repeat(gray[..., None], 3, axis=2)
+        wide = np.asarray(picture)
+        gray = np.empty(wide.shape, np.uint8)
+        for row, values in enumerate(wide):                      # row by row, to save memory
+            gray[row] = np.rint(values * (255 / 65535))
+        return Image.fromarray(gray).convert("RGB")
     if picture.mode in ("I", "F"):
         raise ValueError("its pixels have 32 bits; save it with 8 or 16")
-    return np.array(picture.convert("RGB"))
+    return picture.convert("RGB")

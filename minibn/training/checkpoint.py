@@ -3,7 +3,7 @@
 The file is a NumPy archive (.npz), read without pickle:
 
     header            JSON as bytes: format version, recipe, history, generator state, name and
-                      classes of the data set, number of test images
+                      classes of the data set, number of test images, size of the images
     params/NAME       the parameters
     velocity/NAME     the optimizer's velocities
     state/NAME        moving averages and step counters
@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minibn.backend import to_device, to_host
+from minibn.checks import check_integer
 from minibn.files import explain, read_regular, write_atomically
 from minibn.layers.sequential import Sequential
 from minibn.models import kernel_shapes
@@ -31,6 +32,7 @@ from minibn.training.recipe import Recipe
 from minibn.training.run import Run
 
 FORMAT = 1
+LARGEST = 4096                        # pixels a side of training images
 
 
 class Checkpoint(NamedTuple):
@@ -40,6 +42,11 @@ class Checkpoint(NamedTuple):
     recipe: Recipe
     history: History
     arrays: dict[str, np.ndarray]
+
+    @property
+    def side(self) -> int:
+        """The shorter side of the training images, in pixels; 32 where an older file is silent."""
+        return min(self.header.get("image_size", [32]))
 
     @property
     def mean(self) -> np.ndarray:
@@ -62,6 +69,7 @@ def save_checkpoint(path: str | Path, run: Run) -> None:
         "data": run.data.name,
         "classes": list(run.data.class_names),
         "test_images": len(run.data.test_images),
+        "image_size": list(run.data.train_images.shape[1:3]),
     }
     arrays = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8),
               "mean": run.mean, "std": run.std}
@@ -106,6 +114,10 @@ def _read(arrays: dict[str, np.ndarray]) -> Checkpoint:
     if not (isinstance(header["data"], str) and isinstance(classes, list) and classes
             and all(isinstance(name, str) for name in classes)):
         raise ValueError("the data set has no name or no classes")
+    for length in header.get("image_size", ()):
+        check_integer("image_size", length, least=1)
+        if length > LARGEST:
+            raise ValueError(f"its images have {length} pixels a side")
     np.random.default_rng().bit_generator.state = header["generator"]  # takes no other's state
     return checkpoint
 
