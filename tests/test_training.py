@@ -3,6 +3,7 @@
 import math
 import pickle
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -395,15 +396,49 @@ def test_a_recipe_from_before_there_was_a_crop():
     assert Recipe.from_dict(values) == Recipe()
 
 
-@pytest.mark.parametrize(("width", "batch_size", "threads"), [(2, 5, 1), (2, 2000, None),
-                                                             (96, 5, None)])
-def test_narrow_networks_train_on_one_thread_of_blas(width, batch_size, threads):
+def threads_of_blas():
     from threadpoolctl import threadpool_info
 
-    def used():
-        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
-    before = used()
+
+@pytest.fixture
+def two_threads():
+    """BLAS may take two threads, whatever the environment says."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(2, user_api="blas"):
+        if set(threads_of_blas()) != {2}:
+            pytest.skip("this BLAS has one thread")
+        yield
+
+
+@pytest.mark.parametrize(("width", "batch_size", "threads"), [(2, 5, 1), (2, 2000, 2),
+                                                             (96, 5, 2)])
+def test_narrow_networks_train_on_one_thread_of_blas(two_threads, width, batch_size, threads):
     with blas_threads(replace(TINY, width=width, batch_size=batch_size)):
-        assert used() == (before if threads is None else [threads] * len(before))
-    assert used() == before
+        assert set(threads_of_blas()) == {threads}
+    assert set(threads_of_blas()) == {2}
+
+
+def test_two_trainings_at_once_give_back_the_threads_of_blas(two_threads):
+    """The one that began first ends first."""
+    first, second, wide = (blas_threads(replace(TINY, width=width)) for width in (2, 3, 96))
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert set(threads_of_blas()) == {1}
+    with pytest.raises(KeyError), wide:                    # in the middle, and not as planned
+        raise KeyError
+    assert set(threads_of_blas()) == {1}
+    second.__exit__(None, None, None)
+    assert set(threads_of_blas()) == {2}
+
+
+def test_training_in_two_threads_gives_what_it_gives_alone(two_threads):
+    with ThreadPoolExecutor(2) as pool:
+        recipes = [replace(TINY, seed=seed) for seed in (1, 2)]
+        together = list(pool.map(lambda recipe: train(recipe, DATA, progress=False), recipes))
+    for run, recipe in zip(together, recipes, strict=True):
+        assert_same_run(run, train(recipe, DATA, progress=False))
+    assert set(threads_of_blas()) == {2}

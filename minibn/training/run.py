@@ -12,8 +12,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -174,14 +176,48 @@ class Run:
                 f"learning rate {self.optimizer.lr:g})")
 
 
-def blas_threads(recipe: Recipe) -> threadpool_limits:
+@contextmanager
+def blas_threads(recipe: Recipe) -> Iterator[None]:
     """One thread of BLAS for the small products of narrow networks, its own number for others.
 
     Threads share out even tiny products, and wait for each other busily: where another program
     wants one of their cores, a step takes a hundred times as long.
+
+    The number belongs to the whole process. Where several threads train, the first narrow network
+    lowers it and the last one restores it, in whatever order they end.
     """
-    small = recipe.batch_size * recipe.width**2 < SMALL
-    return threadpool_limits(1 if small else None, user_api="blas")
+    if recipe.batch_size * recipe.width**2 >= SMALL:
+        yield
+        return
+    _one_thread.enter()
+    try:
+        yield
+    finally:
+        _one_thread.leave()
+
+
+class _OneThread:
+    """BLAS has one thread while at least one has entered."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.inside = 0
+        self.limits: threadpool_limits | None = None
+
+    def enter(self) -> None:
+        with self.lock:
+            if self.inside == 0:
+                self.limits = threadpool_limits(1, user_api="blas")
+            self.inside += 1
+
+    def leave(self) -> None:
+        with self.lock:
+            self.inside -= 1
+            if self.inside == 0 and self.limits is not None:
+                self.limits.restore_original_limits()
+
+
+_one_thread = _OneThread()
 
 
 def quiet_overflow() -> np.errstate:
