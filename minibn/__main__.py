@@ -4,7 +4,8 @@ A command is a module in `minibn.commands` with add_arguments(parser) and run(ar
 and a line in `COMMANDS`.  It is imported when it is called, so that help comes at once.
 
 Exit status: 0; 1 where a training diverged; 2 after a mistake on the command line or in the data,
-with one line that says what is wrong; 130 after Ctrl-C.
+with one line that says what is wrong; 130 after Ctrl-C; 141 where the program that reads the output
+(head, less) has ended, and the work with it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from importlib import import_module
 from typing import NoReturn
 
 import minibn
+from minibn.commands.terminal import ReaderGone, say, standard_streams
 
 COMMANDS = {
     "compare": "train several normalizations side by side: table, figure, result file",
@@ -54,17 +56,26 @@ class Parser(argparse.ArgumentParser):
             option = "--" + given.split()[0].partition("=")[0]
             close = get_close_matches(option, self._option_string_actions, n=1)
             message += f": did you mean {close[0]}?" if close else ""
-        self.exit(2, f"{self.prog}: {message} ({self.prog} --help explains)\n")
+        say(f"{self.prog}: {message} ({self.prog} --help explains)")
+        self.exit(2)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; argv: its name and options (default: those of the process)."""
     argv = sys.argv[1:] if argv is None else list(argv)
+    with standard_streams():
+        try:
+            return _status(argv)
+        except ReaderGone:
+            return 141                               # what a shell says of a broken pipe
+
+
+def _status(argv: list[str]) -> int:
     try:
-        if not argv or argv[0] not in COMMANDS:
-            return _without_command(argv)
-        return _run(argv[0], argv[1:])
+        known = bool(argv) and argv[0] in COMMANDS
+        return _run(argv[0], argv[1:]) if known else _without_command(argv)
     except SystemExit as stop:                       # argparse: after --help and after mistakes
+        sys.stdout.flush()
         return int(stop.code or 0)
 
 
@@ -81,17 +92,16 @@ def _run(name: str, argv: list[str]) -> int:
             command.add_arguments(parser)
             args = parser.parse_args(argv)
             args.command = f"python -m minibn {shlex.join([name, *argv])}"
-            return command.run(args)
+            status = command.run(args)
+            sys.stdout.flush()                       # a full disk shows here
+            return status
     except KeyboardInterrupt:
-        print(f"{prog}: stopped", file=sys.stderr)
+        say(f"{prog}: stopped")
         return 130
-    except BrokenPipeError:                          # the reader of our output (head, less) is gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except EXPECTED as error:
         if os.environ.get("MINIBN_TRACEBACK"):
             raise
-        print(f"{prog}: {one_line(error)}", file=sys.stderr)
+        say(f"{prog}: {one_line(error)}")
         return 2
 
 
@@ -121,6 +131,7 @@ def _without_command(argv: list[str]) -> int:
     if argv:
         parser.error(f"{argv[0]} needs a command before it: one of {', '.join(COMMANDS)}")
     parser.print_help()
+    sys.stdout.flush()
     return 0
 
 

@@ -5,14 +5,17 @@ Figures are made without pyplot: nothing global changes, and no window is needed
 
 from __future__ import annotations
 
+import io
 import textwrap
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from minibn.files import write_atomically
 from minibn.norms import NORMS
 from minibn.training.history import History
 
@@ -47,6 +50,13 @@ def training_figure(histories: Mapping[str, History], title: str, caption: str,
     caption = textwrap.fill(caption.replace(" %", "\N{NO-BREAK SPACE}%"), 130)
     figure.supxlabel(caption, fontsize=8.5, color="#444444")
     return figure
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, whole or not at all; OSError names `path`."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    write_atomically(path, lambda file: file.write(content.getvalue()))
 
 
 def draw_loss(axes: Axes, histories: Mapping[str, History]) -> None:

@@ -28,6 +28,7 @@ from minibn.data import download, make_synthetic
 from minibn.training import Run
 from minibn.training.checkpoint import load_model
 from minibn.training.evaluation import predict
+from minibn.training.history import History
 from minibn.training.record import free_path, read_record
 
 SYNTHETIC = make_synthetic()
@@ -315,6 +316,48 @@ def test_ctrl_c_keeps_what_is_done(call, tmp_path, interrupted):
     record = read_record(tmp_path / "runs" / "compare-synthetic-batch5-seed0.json")
     assert [run.history.epochs for run in record.runs] == [1, 1]
     assert "figure" in out and (tmp_path / "runs" / "compare-synthetic-batch5-seed0.png").exists()
+
+
+@pytest.mark.parametrize("command", ["compare", "train"])
+@pytest.mark.parametrize("where", ["announce", "first epoch"])
+def test_ctrl_c_before_the_first_epoch_leaves_nothing(call, tmp_path, monkeypatch, command, where):
+    def interrupt(*arguments):
+        assert list(tmp_path.glob("runs/*.json"))            # the name is taken, the disk tried
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"minibn.commands.{command}.announce",
+                        interrupt if where == "announce" else lambda runs: None)
+    monkeypatch.setattr(Run, "epoch", interrupt)
+    status, out, err = call(command, *TINY)
+    assert (status, err) == (130, f"minibn {command}: stopped\n")
+    assert not list(tmp_path.glob("runs/*")) and "figure" not in out and "±" not in out
+
+
+@pytest.mark.parametrize("command", ["compare", "train"])
+def test_a_full_disk_leaves_no_empty_file(call, tmp_path, monkeypatch, command):
+    """Files can be made and hold nothing; then there is room for the result, and not the figure."""
+    full, room = OSError(errno.ENOSPC, "No space left on device"), 0
+
+    def fsync(number):
+        nonlocal room
+        room -= 1
+        if room < 0:
+            raise full
+
+    monkeypatch.setattr("minibn.files.os.fsync", fsync)
+    name = {"compare": "compare-synthetic-batch5-seed0",
+            "train": "train-synthetic-bn-batch5-seed0"}[command]
+    status, _, err = call(command, *TINY)
+    assert status == 2
+    assert err == f"minibn {command}: runs/{name}.json: No space left on device\n"
+    assert not list(tmp_path.glob("runs/*"))
+    room = {"compare": 4, "train": 3}[command]               # files before the figure
+    full = OSError(errno.ENOSPC, "No space left on device")
+    status, _, err = call(command, *TINY)
+    assert status == 2
+    assert err == f"minibn {command}: runs/{name}.png: No space left on device\n"
+    assert [path.name for path in tmp_path.glob("runs/*")] == [f"{name}.json"]
+    assert read_record(tmp_path / "runs" / f"{name}.json").runs[0].history.epochs == 2
 
 
 def test_the_result_file_grows_with_every_epoch(call, tmp_path, monkeypatch):
@@ -766,6 +809,8 @@ def test_a_run_that_goes_on_keeps_its_result_file(call, tmp_path):
 def test_two_at_once_get_two_names(tmp_path, call):
     assert call("compare", *TINY, "--norms", "bn", "--epochs", "1")[0] == 0
     record = read_record(tmp_path / "runs" / "compare-synthetic-batch5-seed0.json")
+    for run in record.runs:                                  # as they begin
+        run.history = History(test_accuracy={run.history.mode: []})
     names = {free_path(tmp_path / "x.json", record) for _ in range(3)}
     assert {name.name for name in names} == {"x.json", "x-2.json", "x-3.json"}
 

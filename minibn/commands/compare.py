@@ -69,14 +69,16 @@ def run(args: argparse.Namespace) -> int:
         save_record(file, record)
         return record
 
-    save()                                           # before hours of work: the disk takes it
-    announce(runs)
     try:
+        announce(runs)
         train_together(runs, stopped, after_epoch=save)
     finally:                                         # after Ctrl-C: what there is until then
-        record = save()
-        print(f"\n{summary(record)}\n")
-        print(f"figure   {draw(record, file)}\nresults  {file}")
+        if any(run.history.epochs for run in runs) or stopped:
+            record = save()
+            print(f"\n{summary(record)}\n")
+            print(f"figure   {draw(record, file)}\nresults  {file}")
+        else:                                        # nothing
+            file.unlink(missing_ok=True)
     return 1 if len(stopped) == len(runs) else 0
 
 
@@ -162,7 +164,7 @@ def _trust(record: Record) -> str:
 
 def draw(record: Record, file: Path) -> Path:
     """Draw the figure of a record beside its result file; returns the figure's path."""
-    from minibn.plots import training_figure  # matplotlib takes a second to load
+    from minibn.plots import save_figure, training_figure  # matplotlib takes a second to load
 
     histories = {trained.recipe.norm: trained.history for trained in record.runs}
     modes = ", ".join(f"{trained.title} {trained.history.mode}" for trained in record.runs)
@@ -171,7 +173,7 @@ def draw(record: Record, file: Path) -> Path:
         f"{_setting(record)}. Loss: mean over an epoch's batches. Test mode: {modes}. "
         f"Dashed: {100 * record.threshold:g} %. {_trust(record)}", record.threshold)
     path = file.with_suffix(".png")
-    figure.savefig(path)
+    save_figure(figure, path)
     return path
 
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from minibn.commands.terminal import printable
+
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Aligned columns, the first `left` of them to the left, under a rule."""
-    lines = [header, *rows]
+    """Aligned columns, the first `left` of them to the left, under a rule.
+
+    A cell is one line of printable text, whatever it came from.
+    """
+    lines = [[printable(" ".join(cell.split())) for cell in line] for line in (header, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
 
     def aligned(line: Sequence[str]) -> str:
@@ -16,7 +21,8 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int
         return "  ".join(cells).rstrip()
 
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    return "\n".join([aligned(header), rule, *map(aligned, rows)])
+    first, *others = map(aligned, lines)
+    return "\n".join([first, rule, *others])
 
 
 def percent(share: float | None) -> str:

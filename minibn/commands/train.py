@@ -71,19 +71,20 @@ def run(args: argparse.Namespace) -> int:
         save(run)
         tqdm.write(_line(run), file=sys.stdout)
 
-    save(run)                                        # before hours of work: the disk takes it
-    if args.checkpoint is not None and not run.history.epochs:
-        save_checkpoint(args.checkpoint, run)
-    if run.history.epochs < recipe.epochs:
-        announce([run])
     try:
+        if args.checkpoint is not None and not run.history.epochs:
+            save_checkpoint(args.checkpoint, run)
+        if run.history.epochs < recipe.epochs:
+            announce([run])
         finish(run, checkpoint=args.checkpoint, progress=sys.stderr.isatty(),
                after_epoch=after_epoch)
     except Diverged as error:
         stopped[recipe.norm] = str(error)
         save(run)
-    except KeyboardInterrupt:
-        if args.checkpoint is not None:
+    except BaseException as error:
+        if not run.history.epochs:
+            file.unlink(missing_ok=True)             # there is nothing in it
+        if isinstance(error, KeyboardInterrupt) and args.checkpoint is not None:
             print(f"\nthe same command goes on after epoch {run.history.epochs}")
         raise
     record = make_record([run], args.command, args.threshold, stopped)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import platform
 from dataclasses import asdict, dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -91,26 +92,38 @@ def save_record(path: Path, record: Record) -> None:
 
 
 def free_path(path: Path, record: Record) -> Path:
-    """`path`, or the first of path-2, path-3, … that no other result has; the file is made.
+    """`path`, or the first of path-2, path-3, … that no other result has; the record is in it.
+
+    So a disk that does not take it says so before hours of work, and no empty file is left.
 
     An earlier result of the same runs is no other: the same recipes, but for the number of epochs,
     on the same data, of which `record` is a continuation.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    found, number = path, 1
-    while True:
+    for number in count(1):
+        found = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
         try:
             with open(found, "x"):                 # of two processes one gets the name
-                return found
+                new = True
         except FileExistsError:
-            if _continues(record, found):
-                return found
-        number += 1
-        found = path.with_stem(f"{path.stem}-{number}")
+            new = False
+            if not _continues(record, found):
+                continue
+        try:
+            save_record(found, record)
+        except BaseException:
+            if new:
+                found.unlink()
+            raise
+        break
+    return found
 
 
 def _continues(record: Record, path: Path) -> bool:
-    """Whether the record begins with all that the file holds."""
+    """Whether the record begins with all that the file holds, and that is something.
+
+    A file without an epoch belongs to another process, which has just begun.
+    """
     try:
         earlier = read_record(path)
     except (OSError, ValueError):
@@ -120,7 +133,8 @@ def _continues(record: Record, path: Path) -> bool:
         return record.data, [replace(run.recipe, epochs=1).as_dict() for run in record.runs]
 
     return settings(earlier) == settings(record) and all(
-        now.history.train_loss[:before.history.epochs] == before.history.train_loss
+        0 < before.history.epochs
+        and now.history.train_loss[:before.history.epochs] == before.history.train_loss
         for before, now in zip(earlier.runs, record.runs, strict=True))
 
 
