@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import io
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ import threading
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from PIL import Image
 
 from minibn import functional as F
 from minibn import teaching
@@ -303,6 +305,31 @@ def test_figures_have_text(monkeypatch):
     assert not plt.fignum_exists(fig.number)
     with pytest.raises(ValueError, match="alt is empty"):
         teaching.show(plt.figure(), alt=" ")
+
+
+def test_animations_move_and_end_on_the_last_picture(monkeypatch):
+    """Each frame is what was drawn; a reader that cannot play them sees the last one."""
+    shown = []
+    monkeypatch.setattr("minibn.teaching.animation.show_png", lambda *args: shown.append(args))
+
+    def bar(fig, height):
+        fig.subplots().bar([0], [height], color="black")
+
+    teaching.animate(bar, [1, 2, 4], figsize=(3, 2), alt="a bar that grows", caption="It grows.")
+    (png, alt, caption), = shown
+    assert (alt, caption) == ("a bar that grows", "It grows.") and len(png) < 20_000
+    movie = Image.open(io.BytesIO(png))
+    assert movie.is_animated and movie.n_frames == 4 and movie.info["default_image"]
+    pictures = []
+    for frame in range(4):
+        movie.seek(frame)
+        pictures.append(np.asarray(movie.convert("RGB")))
+    assert (pictures[0] == pictures[3]).all() and (pictures[0][0, 0] == 255).all()
+    assert len({picture.tobytes() for picture in pictures}) == 3
+    with pytest.raises(ValueError, match="alt is empty"):
+        teaching.animate(bar, [1], alt=" ")
+    with pytest.raises(ValueError, match="frames is empty"):
+        teaching.animate(bar, [], alt="nothing")
 
 
 def test_images_say_what_they_are(monkeypatch, tmp_path, capsys):

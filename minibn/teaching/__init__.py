@@ -4,6 +4,7 @@ It lies in the package, so that a notebook needs nothing beside it but an instal
 
     setting      the mode, the style of figures, the threads; images: which images there are
     display      sentences, figures with caption and alternative text, sliders
+    animation    small pictures that move
     marking      the one line of a check cell; registry, watch, compare: how it works
     exercises/   what each exercise asks, and the library's answer
 """
@@ -11,6 +12,7 @@ It lies in the package, so that a notebook needs nothing beside it but an instal
 from typing import Any
 
 from minibn.teaching import _old
+from minibn.teaching.animation import animate
 from minibn.teaching.compare import Wrong
 from minibn.teaching.display import caption, play, say, show
 from minibn.teaching.images import first_classes, load_images, size
@@ -19,7 +21,7 @@ from minibn.teaching.marking import check as _check
 from minibn.teaching.setting import COLORS, FULL, MODE, STATIC, pick, start
 
 __all__ = [
-    "COLORS", "Credit", "FULL", "MODE", "STATIC", "Wrong", "assess", "caption", "check",
+    "COLORS", "Credit", "FULL", "MODE", "STATIC", "Wrong", "animate", "assess", "caption", "check",
     "first_classes", "load_images", "pick", "play", "say", "show", "size", "start",
 ]
 

@@ -37,13 +37,18 @@ def show(fig: plt.Figure, alt: str, caption: str = "") -> None:
     picture = io.BytesIO()
     fig.savefig(picture, format="png")
     plt.close(fig)
+    show_png(picture.getvalue(), alt, caption)
+
+
+def show_png(png: bytes, alt: str, caption: str = "") -> None:
+    """Show a picture that is already a PNG file, with its alternative text and its caption."""
     try:
         from IPython.display import display
     except ImportError:
         print(caption or alt)
         return
     about = {"alt": alt}
-    display({"image/png": base64.b64encode(picture.getvalue()).decode("ascii"), "text/plain": alt},
+    display({"image/png": base64.b64encode(png).decode("ascii"), "text/plain": alt},
             raw=True, metadata={"image/png": about, **about})
     if caption:
         say(f"*Figure.* {caption}")
