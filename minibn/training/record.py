@@ -133,7 +133,7 @@ def _continues(record: Record, path: Path) -> bool:
         return record.data, [replace(run.recipe, epochs=1).as_dict() for run in record.runs]
 
     return settings(earlier) == settings(record) and all(
-        0 < before.history.epochs
+        before.history.epochs > 0
         and now.history.train_loss[:before.history.epochs] == before.history.train_loss
         for before, now in zip(earlier.runs, record.runs, strict=True))
 
