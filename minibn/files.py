@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from threading import get_ident
 from typing import IO
 
 
@@ -17,7 +19,7 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     check_regular(path)
     target = Path(os.path.realpath(path))          # a link stays, and leads to the new content
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}-{get_ident()}.part")
     try:
         with open(temporary, "wb") as file:
             write(file)
@@ -29,7 +31,8 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             error.filename = str(path)
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):                    # of a disk that cannot be written: told above
+            temporary.unlink()
 
 
 def read_regular(path: str | Path) -> bytes:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -152,6 +153,27 @@ def test_an_error_without_a_name_gets_the_files(tmp_path):
     with pytest.raises(OSError, match="File too large") as caught:
         write_atomically(tmp_path / "x.npz", too_large)
     assert caught.value.filename == str(tmp_path / "x.npz") and not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_is_read_only_is_reported_under_the_users_name(tmp_path, monkeypatch):
+    """Such a disk refuses to remove what is not there, too."""
+    def refuse(path, *rest, **options):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr("minibn.files.open", refuse, raising=False)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(OSError, match="Read-only") as caught:
+        write_atomically(tmp_path / "x.npz", lambda file: None)
+    assert caught.value.filename == str(tmp_path / "x.npz")
+
+
+def test_threads_that_write_one_file_leave_one_of_theirs(tmp_path):
+    contents = [bytes([number]) * 300_000 for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda content: write_atomically(
+            tmp_path / "x", lambda file: [file.write(content[i:i + 1000])
+                                          for i in range(0, len(content), 1000)]), contents * 3))
+    assert (tmp_path / "x").read_bytes() in contents and len(list(tmp_path.iterdir())) == 1
 
 
 def drop(name):
