@@ -114,7 +114,7 @@ def check_worth(answer: Any, part: Any) -> None:
     draws = np.random.default_rng(5)
     N, H, W, channels = 4000, 3, 4, 2
     noise = draws.normal(size=(N, H, W, channels)) * [1.0, 3.0]
-    light = draws.normal(size=(N, 1, 1, channels)) * [1.0, 0.0]    # channel 0: bright or dark images
+    light = draws.normal(size=(N, 1, 1, channels)) * [1.0, 0.0]    # channel 0: bright or dark
     x = noise + light
     of_means = x.mean((1, 2)).var(0)
     want = x.reshape(-1, channels).var(0) / of_means

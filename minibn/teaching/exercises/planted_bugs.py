@@ -57,3 +57,59 @@ def omar(dy: Array, xbar: Array, s: Array, gamma: Array) -> Gradients:
 
 BATCH_NORM = {"none": (hana, ivan), "dx": (jade, kofi), "dgamma": (lena, milo),
               "dbeta": (nora, omar)}
+
+
+def ruth(x: Array, gamma: Array, beta: Array, r: Array, d: Array, dy: Array, eps: float
+         ) -> Gradients:
+    s = np.sqrt(x.var(0) + eps)
+    xh = (x - x.mean(0)) / s * r + d
+    dg = (dy * xh).sum(0)
+    mean_gx = (dg - d * dy.sum(0)) / r / len(x)
+    return (gamma * xh + beta, gamma * r / s * (dy - dy.mean(0) - (xh - d) / r * mean_gx), dg)
+
+
+def sami(x: Array, gamma: Array, beta: Array, r: Array, d: Array, dy: Array, eps: float
+         ) -> Gradients:
+    s = np.sqrt(x.var(0) + eps)
+    xb = (x - x.mean(0)) / s
+    g = gamma * r * dy
+    return (gamma * r * xb + (gamma * d + beta), (g - g.mean(0) - xb * (g * xb).mean(0)) / s,
+            r * (dy * xb).sum(0) + d * dy.sum(0))
+
+
+def tara(x: Array, gamma: Array, beta: Array, r: Array, d: Array, dy: Array, eps: float
+         ) -> Gradients:
+    s = np.sqrt(x.var(0) + eps)
+    xb = (x - x.mean(0)) / s
+    g = gamma * r * dy
+    return (gamma * xb * r + d + beta, (g - g.mean(0) - xb * (g * xb).mean(0)) / s,
+            (dy * (xb * r + d)).sum(0))
+
+
+def umut(x: Array, gamma: Array, beta: Array, r: Array, d: Array, dy: Array, eps: float
+         ) -> Gradients:
+    s = np.sqrt(x.var(0) + eps)
+    xh = (x - x.mean(0)) / s * r + d
+    g = gamma * r * dy
+    return gamma * xh + beta, (g - g.mean(0) - xh * (g * xh).mean(0)) / s, (dy * xh).sum(0)
+
+
+def vera(x: Array, gamma: Array, beta: Array, r: Array, d: Array, dy: Array, eps: float
+         ) -> Gradients:
+    s = np.sqrt(x.var(0) + eps)
+    xb = (x - x.mean(0)) / s
+    g = gamma * dy
+    return (gamma * (xb * r + d) + beta, (g - g.mean(0) - xb * (g * xb).mean(0)) / s,
+            (dy * (xb * r + d)).sum(0))
+
+
+def wang(x: Array, gamma: Array, beta: Array, r: Array, d: Array, dy: Array, eps: float
+         ) -> Gradients:
+    s = np.sqrt(x.var(0) + eps)
+    xb = (x - x.mean(0)) / s
+    g = gamma * r * dy
+    y = gamma * (xb * r + d) + beta
+    return y, (g - g.mean(0) - xb * (g * xb).mean(0)) / s, (dy * xb).sum(0) * r
+
+
+BATCH_RENORM = {"none": (ruth, sami), "forward": (tara,), "dx": (umut, vera), "dgamma": (wang,)}
