@@ -91,7 +91,7 @@ def section(module: ModuleType) -> str:
     """One module of a page."""
     heading = "" if module.__name__.count(".") == 1 else f"## {module.__name__}\n\n"
     return (f"{heading}```{{eval-rst}}\n.. automodule:: {module.__name__}\n   :members:\n"
-            "   :member-order: bysource\n```")
+            "   :member-order: bysource\n   :ignore-module-all:\n```")
 
 
 def to_rst(lines: list[str]) -> list[str]:

@@ -34,7 +34,9 @@ async function open(options) {
   const page = context.pages()[0] ?? await context.newPage();
   page.on("pageerror", (error) => seen.errors.add(String(error).slice(0, 300)));
   page.on("console", (message) => {
-    if (message.type() === "error") seen.errors.add("console: " + message.text().slice(0, 300));
+    if (message.type() === "error") {
+      seen.errors.add(`console: ${message.text().slice(0, 300)} (${message.location().url})`);
+    }
   });
   const close = async () => {
     await context.close();
@@ -47,7 +49,138 @@ async function open(options) {
 /** Once the mathematics of a page is set. */
 const settled = (page) => page.evaluate(() => window.MathJax?.startup?.promise);
 
+/** Open a notebook in JupyterLite and wait for its kernel; how long that took, in seconds. */
+async function start(page, url) {
+  const begun = Date.now();
+  await page.goto(url);
+  await page.waitForSelector(".jp-Notebook .jp-Cell", { timeout: 120000 });
+  await page.waitForFunction(() => window.jupyterapp?.shell.currentWidget?.sessionContext
+    ?.session?.kernel?.status === "idle", null, { timeout: 180000, polling: 200 });
+  return (Date.now() - begun) / 1000;
+}
+
+/** What a notebook's code cells have to show: how many have run, errors, pictures, text. */
+const state = (page) => page.evaluate(() => {
+  const found = { cells: 0, done: 0, failed: [], pictures: 0, text: "" };
+  for (const cell of window.jupyterapp.shell.currentWidget.content.model.cells) {
+    if (cell.type !== "code") continue;
+    found.cells += 1;
+    if (cell.executionCount && cell.executionState !== "running") found.done += 1;
+    for (let i = 0; i < cell.outputs.length; i++) {
+      const output = cell.outputs.get(i).toJSON();
+      if (output.output_type === "error") found.failed.push(`${output.ename}: ${output.evalue}`);
+      if (output.data?.["image/png"]) found.pictures += 1;
+      const text = output.text ?? output.data?.["text/plain"] ?? "";
+      found.text += (Array.isArray(text) ? text.join("") : text) + "\n";
+    }
+  }
+  return found;
+});
+
+/** Clear a notebook and run all of its cells; stops at an error, or after `limit` seconds. */
+async function runAll(page, limit) {
+  await page.evaluate(async () => {
+    await window.jupyterapp.commands.execute("editmenu:clear-all");
+    for (const cell of window.jupyterapp.shell.currentWidget.content.model.cells) {
+      if (cell.type === "code") { cell.executionCount = null; cell.outputs.clear(); }
+    }
+  });
+  const begun = Date.now();
+  page.evaluate(() => { window.jupyterapp.commands.execute("notebook:run-all-cells"); });
+  let now;
+  do {
+    await page.waitForTimeout(300);
+    now = await state(page);
+  } while (now.done < now.cells && !now.failed.length && Date.now() - begun < limit * 1000);
+  return { ...now, seconds: (Date.now() - begun) / 1000 };
+}
+
+/** Move the first slider of a notebook by keyboard: has its picture changed? */
+async function moveSlider(page) {
+  const handle = page.locator(".widget-slider .noUi-handle").first();
+  await handle.scrollIntoViewIfNeeded();
+  const picture = () => page.evaluate(() => document.querySelector(
+    ".jupyter-widgets-view img, .widget-output img, .jupyter-widgets img")?.src ?? "");
+  const before = await picture();
+  await handle.focus();
+  for (let i = 0; i < 5; i++) await page.keyboard.press("ArrowRight");
+  for (let i = 0; i < 150; i++) {
+    const after = await picture();
+    if (after && after !== before) return { before: before.length, changed: true };
+    await page.waitForTimeout(100);
+  }
+  return { before: before.length, changed: false };
+}
+
 const tasks = {
+  /** Run a notebook from its first cell to its last; `edits` first replace text in cells. */
+  async run({ url, limit, edits = [], slider, shot }) {
+    const { page, close } = await open(WIDE);
+    const started = await start(page, url);
+    const edited = await page.evaluate((list) => {
+      let count = 0;
+      for (const cell of window.jupyterapp.shell.currentWidget.content.model.cells) {
+        for (const [old, fresh] of list) {
+          if (cell.sharedModel.source.includes(old)) {
+            cell.sharedModel.source = cell.sharedModel.source.replace(old, fresh);
+            count += 1;
+          }
+        }
+      }
+      return count;
+    }, edits);
+    const found = { started, edited, ...(await runAll(page, limit)) };
+    if (slider) found.slider = await moveSlider(page);
+    if (shot) {
+      fs.mkdirSync(path.dirname(shot), { recursive: true });
+      await page.screenshot({ path: shot });
+    }
+    return { ...found, ...(await close()) };
+  },
+
+  /** Change a cell, wait for the notebook to save itself, load the page anew: is the change there? */
+  async keep({ url, text }) {
+    const { page, close } = await open(WIDE);
+    await page.goto(url);
+    await page.waitForSelector(".jp-Notebook .jp-Cell", { timeout: 120000 });
+    const sources = () => page.evaluate(() => [...window.jupyterapp.shell.currentWidget.content
+      .model.cells].map((cell) => cell.sharedModel.source).join("\n"));
+    const before = (await sources()).includes(text);
+    await page.evaluate((fresh) => {
+      const cells = window.jupyterapp.shell.currentWidget.content.model.cells;
+      cells.get(cells.length - 1).sharedModel.source = fresh;
+    }, text);
+    await page.waitForFunction(() => !window.jupyterapp.shell.currentWidget.context.model.dirty,
+      null, { timeout: 60000 });
+    await page.reload();
+    await page.waitForSelector(".jp-Notebook .jp-Cell", { timeout: 120000 });
+    await page.waitForFunction(() => window.jupyterapp?.shell.currentWidget?.content?.model?.cells
+      ?.length, null, { timeout: 60000 });
+    const after = (await sources()).includes(text);
+    return { before, after, ...(await close()) };
+  },
+
+  /** Move the sliders of the first page by keyboard: what changes. */
+  async demo({ url, shot, phone }) {
+    const { page, close } = await open(phone ? PHONE : WIDE);
+    await page.goto(url, { waitUntil: "load" });
+    await page.waitForSelector("#demo.drawn");
+    const look = () => page.evaluate(() => ({
+      outputs: document.querySelector("#demo svg.outputs").innerHTML,
+      deviations: document.querySelector("#demo svg.deviations").innerHTML,
+      numbers: document.querySelector("#demo tbody").innerText,
+      label: document.querySelector("#demo svg.outputs").getAttribute("aria-label"),
+    }));
+    const looks = [await look()];
+    for (const name of ["batch", "decay"]) {
+      await page.focus(`#demo [name=${name}]`);
+      await page.keyboard.press("ArrowLeft");
+      looks.push(await look());
+    }
+    if (shot) await page.locator("#demo").screenshot({ path: shot });
+    return { looks, ...(await close()) };
+  },
+
   /** Every page of `urls`: is it wider than the screen, which formulas failed, pictures without text. */
   async look({ urls, phone, shots, dark }) {
     const { page, close } = await open({ ...(phone ? PHONE : WIDE),
@@ -64,6 +197,8 @@ const tasks = {
           .filter((node) => /\\(frac|alpha|begin|mu_|sigma)/.test(node.innerText)).length,
         unnamed: [...document.querySelectorAll("img")].filter((image) => !image.alt).length,
         title: document.title,
+        background: getComputedStyle(document.body).backgroundColor.match(/[\d.]+/g)
+          .slice(0, 3).map(Number),
       }));
       if (shots) {
         fs.mkdirSync(shots, { recursive: true });
@@ -71,6 +206,16 @@ const tasks = {
       }
     }
     return { pages, ...(await close()) };
+  },
+
+  /** What the search page finds. */
+  async search({ url }) {
+    const { page, close } = await open(WIDE);
+    await page.goto(url, { waitUntil: "load" });
+    await page.waitForSelector("#search-results li a", { timeout: 30000 });
+    const links = await page.evaluate(() =>
+      [...document.querySelectorAll("#search-results li a")].map((link) => link.href));
+    return { links, ...(await close()) };
   },
 
   /** Parts of one page, for eyes: screenshots at each of `at`, a share of the page's height. */

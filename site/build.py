@@ -19,6 +19,7 @@ import chapters
 import equations
 import landing
 import links
+import lite_pages
 import packages
 import pyodide_folder
 import sources
@@ -58,9 +59,12 @@ def build_lite(out: Path) -> None:
     say("Pyodide: " + pyodide_folder.assemble(folder / "static" / "pyodide", minibn))
     chapters.lite_files(contents)
     shutil.rmtree(out, ignore_errors=True)
+    for memory in WORK.glob(".jupyterlite.doit.db*"):      # of what the last build had done
+        memory.unlink()
     run("jupyter", "lite", "build", "--lite-dir", folder, "--contents", contents,
         "--output-dir", out, "--no-sourcemaps", "--no-unused-shared-packages",
         "--apps", "notebooks", "--apps", "lab", "--apps", "tree", log=WORK / "lite.log")
+    lite_pages.finish(out)
     say("JupyterLite")
 
 

@@ -24,10 +24,15 @@ REAL_MACHINE = {
 
 
 def read(folder: str, name: str) -> dict:
-    """A notebook as JSON, each cell's source as one string (JupyterLite asks for that)."""
+    """A notebook as JSON, every text in it as one string (JupyterLite asks for that)."""
     notebook = json.loads((ROOT / "notebooks" / folder / f"{name}.ipynb").read_text("utf-8"))
     for cell in notebook["cells"]:
         cell["source"] = "".join(cell["source"])
+        for output in cell.get("outputs", []):
+            for part in [output, output.get("data", {})]:
+                for key, value in part.items():
+                    if isinstance(value, list) and key != "traceback":
+                        part[key] = "".join(value)
     return notebook
 
 

@@ -7,8 +7,7 @@ import sources
 from project import ROOT
 
 HEADING = "## From equation to code"
-NAME = re.compile(r"`(\w+)`")
-FILE = re.compile(r"\[([^\]]+)\]\((minibn/[^)]+)\)")
+FILE_OR_NAME = re.compile(r"\[([^\]]+)\]\((minibn/[^)]+)\)|`(\w+)`")
 
 
 def section(readme: str) -> str:
@@ -20,56 +19,42 @@ def section(readme: str) -> str:
 
 
 def page() -> str:
-    """The page as Markdown."""
-    lines = []
+    """The page as Markdown: what README says before the table, and the table."""
+    before, rows = [], []
     for line in section((ROOT / "README.md").read_text("utf-8")).splitlines():
-        lines.append(link_row(line) if line.startswith("|") else line)
-    table = [i for i, line in enumerate(lines) if line.startswith("|")]
-    text = "\n".join(lines[:table[-1] + 1]) if table else "\n".join(lines)
-    return (f"# From equation to code\n\n{without_links(text, table)}\n\n"
-            "Every name leads to the lines that compute it. The derivations are in the docstrings "
-            "of these files, which are also the pages of the [API reference](api/index.md); "
-            "notebooks [01](chapters/01_batch_norm.ipynb) to [05](chapters/05_renorm_debias.ipynb) "
-            "derive them step by step.\n")
-
-
-def without_links(text: str, table: list[int]) -> str:
-    """Links to folders in the prose lead to nothing in the book; the words stay."""
-    return re.sub(r"\[([^\]]+)\]\(minibn/[^)]*/\)", r"`\1`", text)
+        if line.startswith("|"):
+            rows.append(link_row(line))
+        elif not rows:
+            before.append(re.sub(r"\[([^\]]+)\]\(minibn/[^)]*\)", r"`\1`", line))
+    return "\n".join([
+        "# From equation to code", "", *before, "", *rows, "",
+        "Every name leads to the lines that compute it. The derivations are in the docstrings of "
+        "these files, which the [API reference](api/index.md) shows; chapters "
+        "[01](chapters/01_batch_norm.ipynb) to [05](chapters/05_renorm_debias.ipynb) derive them "
+        "step by step.", ""])
 
 
 def link_row(row: str) -> str:
     """A row of the table: file names lead to the source, names to their lines in it."""
     module = None
 
-    def link_file(found: re.Match) -> str:
-        nonlocal module
-        place = sources.targets().get(found[2].rstrip("/"))
-        if place is None:
-            place = sources.targets().get(found[2].rstrip("/") + "/__init__.py")
-        if place is None:
-            return f"`{found[1]}`"
-        module = place
-        return f'<a href="{place}"><code>{found[1]}</code></a>'
-
-    def link_name(found: re.Match) -> str:
-        if module is None or not has(module, found[1]):
-            return found[0]
-        return f'<a href="{module}#{dotted(module)}.{found[1]}"><code>{found[1]}</code></a>'
-
     def link(found: re.Match) -> str:
-        file = FILE.match(found[0])
-        return link_file(file) if file else link_name(NAME.match(found[0]))
+        nonlocal module
+        words, path, name = found.groups()
+        if path:
+            path = path.rstrip("/")
+            module = path.removesuffix(".py").replace("/", ".")
+            place = sources.targets().get(path, "").replace(".md", ".html")
+        else:
+            words, place = name, lines_of(module, name) if module else ""
+        return f'<a href="{place}"><code>{words}</code></a>' if place else f"`{words}`"
 
-    return re.sub(rf"{FILE.pattern}|{NAME.pattern}", link, row)
+    return FILE_OR_NAME.sub(link, row)
 
 
-def dotted(place: str) -> str:
-    """The module whose source the page `place` shows."""
-    return place.removeprefix("_modules/").removesuffix(".html").replace("/", ".")
-
-
-def has(place: str, name: str) -> bool:
-    """Whether a module defines a public name itself."""
-    value = getattr(importlib.import_module(dotted(place)), name, None)
-    return getattr(value, "__module__", None) == dotted(place)
+def lines_of(module: str, name: str) -> str:
+    """Where the site lists the source of a name that a module has, or ""."""
+    value = getattr(importlib.import_module(module), name, None)
+    home = getattr(value, "__module__", None) or ""
+    place = sources.targets().get(home.replace(".", "/") + ".py", "")
+    return f"{place}#{name}" if place.startswith("_modules/") else ""

@@ -3,11 +3,11 @@
 Sources are read when the site is built; a file that is not there gives no page.
 """
 
-import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import api
 from project import ROOT
 
 
@@ -63,9 +63,11 @@ def targets() -> dict[str, str]:
     for name in exercises():
         for folder in ("exercises", "solutions"):
             found[f"notebooks/{folder}/{name}.ipynb"] = f"exercises/{name}.ipynb"
-    for path in (ROOT / "minibn").rglob("*.py"):
-        source = path.relative_to(ROOT).as_posix()
-        found[source] = f"_modules/{re.sub(r'(/__init__)?[.]py$', '', source)}.html"
+    for room in api.rooms():
+        found[f"minibn/{room}"] = found[f"minibn/{room}/__init__.py"] = f"api/{room}.md"
+        for path in [ROOT / f"minibn/{room}.py", *(ROOT / f"minibn/{room}").rglob("*.py")]:
+            source = path.relative_to(ROOT).as_posix()
+            found.setdefault(source, f"_modules/{source.removesuffix('.py')}.html")
     found["notebooks"] = found["notebooks/exercises"] = "chapters/index.md"
     if "results/REPORT.md" in found:
         found["results"] = "report.md"

@@ -1,0 +1,159 @@
+"""How the site makes pages from the repository's files, without the site's own libraries."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("tomllib", reason="the site needs Python 3.11")
+ROOT = Path(__file__).parent.parent
+sys.path.append(str(ROOT / "site"))
+
+import api  # noqa: E402
+import chapters  # noqa: E402
+import equations  # noqa: E402
+import landing  # noqa: E402
+import links  # noqa: E402
+import project  # noqa: E402
+import pyodide_folder  # noqa: E402
+import sources  # noqa: E402
+
+ADDRESS = "https://github.com/someone/minibn"
+
+
+def test_no_button_without_an_address():
+    none = {"project": {}}
+    assert project.repository(none) == ""
+    assert project.hosted_notebook("notebooks/01.ipynb", address="") == ""
+    assert project.file_address("README.md", address="") == ""
+    assert "colab" not in chapters.box([("Open in Colab", "")], "a note")
+
+
+def test_buttons_from_an_address():
+    there = {"project": {"urls": {"Repository": ADDRESS + "/"}}}
+    assert project.repository(there) == ADDRESS
+    assert project.hosted_notebook("notebooks/01.ipynb", address=ADDRESS) == (
+        "https://colab.research.google.com/github/someone/minibn/blob/main/notebooks/01.ipynb")
+    assert project.file_address("LICENSE", address=ADDRESS) == f"{ADDRESS}/blob/main/LICENSE"
+    elsewhere = "https://example.org/someone/minibn"
+    assert project.hosted_notebook("notebooks/01.ipynb", address=elsewhere) == ""
+
+
+@pytest.mark.parametrize(("text", "source", "target", "want"), [
+    ("see [02](02_small_batches.ipynb#x)", "notebooks/01_batch_norm.ipynb",
+     "chapters/01_batch_norm.ipynb", "see [02](02_small_batches.ipynb#x)"),
+    ("[do](exercises/01_batch_norm.ipynb)", "notebooks/01_batch_norm.ipynb",
+     "chapters/01_batch_norm.ipynb", "[do](../exercises/01_batch_norm.ipynb)"),
+    ("[report](results/REPORT.md)", "README.md", "library.md", "[report](report.md)"),
+    ("[course](notebooks/)", "README.md", "library.md", "[course](chapters/index.md)"),
+    ("[f](minibn/losses.py)", "README.md", "library.md",
+     '<a href="_modules/minibn/losses.html">f</a>'),
+    ("[f](../minibn/norms/__init__.py)", "notebooks/README.md", "teach/course.md",
+     "[f](../api/norms.md)"),
+    ("[licence](LICENSE) and [gone](nothing.txt)", "README.md", "library.md",
+     "licence and gone"),
+    ("[out](https://example.org/a) [here](#there)", "README.md", "library.md",
+     "[out](https://example.org/a) [here](#there)"),
+    ("```\n[kept](LICENSE)\n```", "README.md", "library.md", "```\n[kept](LICENSE)\n```"),
+])
+def test_links_lead_into_the_book(text, source, target, want, tmp_path, monkeypatch):
+    monkeypatch.setattr(links, "file_address", lambda path: "")
+    assert links.rewrite(text, source, target, tmp_path) == want
+
+
+def test_a_file_that_is_no_page_leads_to_the_code_host(tmp_path, monkeypatch):
+    monkeypatch.setattr(links, "file_address",
+                        lambda path: project.file_address(path, address=ADDRESS))
+    assert links.rewrite("[l](LICENSE)", "README.md", "library.md", tmp_path) == (
+        f"[l]({ADDRESS}/blob/main/LICENSE)")
+
+
+def test_pictures_come_along(tmp_path):
+    text = links.rewrite("![a](figures/fig1.png)", "results/REPORT.md", "report.md", tmp_path)
+    assert text == "![a](pictures/results/figures/fig1.png)"
+    assert (tmp_path / "pictures/results/figures/fig1.png").exists()
+
+
+def test_equation_page_links_every_row_to_source():
+    rows = [line for line in equations.page().splitlines() if line.startswith("| ")][1:]
+    assert len(rows) >= 10
+    for row in rows:
+        assert re.search('href="(_modules/minibn|api)/', row), row
+    assert 'href="_modules/minibn/norms/renorm_debias.html#RenormDebias"' in equations.page()
+
+
+@pytest.mark.parametrize("name", sources.chapters())
+def test_chapter_page_has_its_buttons(name, tmp_path):
+    chapters.chapter_page(name, tmp_path)
+    top = chapters.read("", name)["cells"][0]["source"].splitlines()[0]
+    page = (tmp_path / "chapters" / f"{name}.ipynb").read_text("utf-8")
+    assert f"index.html?path={name}.ipynb" in page
+    assert f"index.html?path=exercises/{name}.ipynb" in page
+    assert top in page
+    assert name[:2] in landing.ABOUT, "book/chapters.toml lacks a sentence about this chapter"
+
+
+@pytest.mark.parametrize("name", sources.exercises())
+def test_exercise_page_has_blanks_and_folded_solutions(name, tmp_path):
+    chapters.exercise_page(name, tmp_path)
+    cells = json.loads((tmp_path / "exercises" / f"{name}.ipynb").read_text("utf-8"))["cells"]
+    blanks = [i for i, cell in enumerate(cells)
+              if cell["cell_type"] == "code" and "YOUR CODE HERE" in cell["source"]]
+    assert blanks
+    for i in blanks:
+        assert cells[i + 1]["source"].startswith('<details class="solution">'), cells[i]["source"]
+    assert not any("BEGIN SOLUTION" in cell["source"] for cell in cells)
+
+
+def test_lite_notebooks_say_where_they_are(tmp_path):
+    chapters.lite_files(tmp_path)
+    for name in sources.chapters():
+        text = (tmp_path / f"{name}.ipynb").read_text("utf-8")
+        assert "You are in the browser, in short mode" in text
+        assert "](../results" not in text
+    assert len(list(tmp_path.glob("exercises/*.ipynb"))) == len(sources.exercises())
+
+
+def test_landing_leads_to_the_derivation_and_to_every_chapter():
+    index = (ROOT / "site" / "book" / "index.md").read_text("utf-8")
+    page = landing.pages(index)["index.md"]
+    assert "@" not in page
+    assert 'href="chapters/04_moving_average_bias.html"' in page
+    for name in sources.chapters():
+        assert f'href="chapters/{name}.html"' in page
+
+
+@pytest.mark.parametrize(("doc", "want"), [
+    ("A line with `names` and a*b.", r"A line with :py:obj:`names` and a\*b."),
+    ("Sum\n\n    y = x_1*2        (eq. 1)\n\nend", "   y = x_1*2        (eq. 1)"),
+    ("params  gamma (C,)\nstate   step", "   params  gamma (C,)"),
+    ("`a = b`: not a name", "``a = b``: not a name"),
+    ("the word x_ ends", r"the word x\_ ends"),
+])
+def test_docstrings_become_restructured_text(doc, want):
+    assert want in api.to_rst(doc.splitlines())
+
+
+def test_layouts_keep_their_columns():
+    block = ["    a   = b        (1)", "", "    cde = f        (2)"]
+    assert api.to_rst(block)[-4:-1] == ["   a   = b        (1)", "", "   cde = f        (2)"]
+
+
+def test_reference_knows_every_room_it_can():
+    pages = api.pages()
+    assert {"index", "functional", "norms", "layers", "losses", "training"} <= set(pages)
+    assert "minibn.norms.renorm_debias" in pages["norms"]
+
+
+def test_closure_of_a_lock_file():
+    lock = {"a": {"depends": ["B_b"]}, "b-b": {"depends": []}, "c": {"depends": []}}
+    assert set(pyodide_folder.closure(lock, ("a",))) == {"a", "b-b"}
+
+
+@pytest.mark.parametrize(("seconds", "want"), [
+    (3, "a few seconds"), (17, "about 20 seconds"), (71, "about 70 seconds"),
+    (130, "about 2 minutes")])
+def test_durations(seconds, want):
+    assert chapters.duration(seconds) == want
