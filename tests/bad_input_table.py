@@ -344,6 +344,8 @@ ENTRIES = [
              width=whole(8, least=1), activation=choice("elu"), final_relu=flag(True),
              batch_size=whole(5, least=1), accumulate=whole(2, least=1), epochs=whole(3, least=1),
              lr=number(0.5, 0, -1), lr_every=whole(5, least=1, none=True),
+             lr_drops=Argument((), [("number", 3, "3"), ("falling", (3, 2), "(3, 2)"),
+                                    ("text", ("x",), "x")]),
              momentum=number(0.5, 1, -1), weight_decay=number(0.5, -1),
              decay_norms=flag(False), flip=flag(True), seed=whole(0)),
     function("channel_statistics", data.channel_statistics, images=images(N, H, W, 3)),

@@ -3,18 +3,18 @@
 import numpy as np
 
 from minibn.replication import EXPERIMENTS, PRESETS
-from minibn.replication.presets import cells_of, replications
+from minibn.replication.presets import conditions_of, replications
 from minibn.replication.results import Result, Results
-from minibn.replication.search import cells_to_search
+from minibn.replication.search import conditions_to_search
 from minibn.training.history import History
 
 SCALED = PRESETS["scaled"]
 MADE = dict.fromkeys(("commit", "minibn", "numpy", "python", "processor", "blas_threads"), "abc")
 
 
-def pretend(unit, ends, rng):
+def pretend(job, ends, rng):
     """A result whose accuracy rises to about `ends`."""
-    recipe, subset = unit.recipe, unit.subset
+    recipe, subset = job.recipe, job.subset
     epochs = np.arange(1, recipe.epochs + 1)
     curve = 0.1 + (ends - 0.1) * (1 - np.exp(-2 * epochs / recipe.epochs))
     curve = np.clip(curve + rng.normal(0, 0.01, len(epochs)), 0, 1)
@@ -30,19 +30,20 @@ def pretend(unit, ends, rng):
         clipped_test=[0.05] * len(epochs) * two, seconds=[1.0] * len(epochs))
     quantiles = [0.1, 0.2, 0.3, 0.4, 0.5]
     places = dict.fromkeys(("conv5", "norm5", "relu5"), quantiles)
-    looks = [{"update": update, "mean": places, "variance": places,
+    probes = [{"update": update, "mean": places, "variance": places,
               **({"r": quantiles, "d": quantiles, "clipped": 0.1} if two else {})}
-             for update in (1, 2, 4, *(each * epochs).tolist())] * unit.looks
-    return Result(unit, "done", history, looks, np.packbits(right).tobytes().hex(),
+             for update in (1, 2, 4, *(each * epochs).tolist())] * job.probes
+    return Result(job, "done", history, probes, np.packbits(right).tobytes().hex(),
                   float(len(epochs)), MADE)
 
 
-def pretend_results(ends=lambda cell: 0.5, names=tuple(EXPERIMENTS), seeds=None, search=True):
-    """All that the scaled preset runs; ends: the final accuracy of a cell."""
+def pretend_results(ends=lambda condition: 0.5, names=tuple(EXPERIMENTS), seeds=None, search=True):
+    """All that the scaled preset runs; ends: the final accuracy of a condition."""
     rng = np.random.default_rng(0)
-    cells = {cell.key: cell for cell in cells_of(EXPERIMENTS)}
-    rates = {cell.key: SCALED.grid(cell)[0] for cell in cells.values()}
-    units = replications(SCALED, names, rates, seeds) + SCALED.pilots(rates)
+    conditions = {condition.key: condition for condition in conditions_of(EXPERIMENTS)}
+    rates = {condition.key: SCALED.grid(condition)[0] for condition in conditions.values()}
+    jobs = replications(SCALED, names, rates, seeds) + SCALED.pilots(rates)
     if search:
-        units += [u for cell in cells_to_search(cells_of(names)) for u in SCALED.search(cell)]
-    return Results([pretend(unit, ends(cells[unit.cell]), rng) for unit in units])
+        jobs += [job for condition in conditions_to_search(conditions_of(names))
+                 for job in SCALED.search(condition)]
+    return Results([pretend(job, ends(conditions[job.condition]), rng) for job in jobs])

@@ -100,7 +100,7 @@ BAD_VALUES = {
     "--activation": ["gelu"], "--dtype": ["float16"],
     "--batch-size": ["0", "five"], "--accumulate": ["0", "x", "9"],
     "--epochs": ["0", "1e3"], "--lr": ["0", "-1", "nan", "inf", "fast"],
-    "--lr-every": ["0", "always"], "--momentum": ["1", "-0.1", "nan"],
+    "--lr-every": ["0", "always"], "--lr-drops": ["0", "x"], "--momentum": ["1", "-0.1", "nan"],
     "--crop": ["0", "33", "x"], "--weight-decay": ["-1", "inf", "x"],
     "--seed": ["-1", "0.5", "random"],
     "--device": ["tpu"], "--threshold": ["0", "1.5", "half"],
@@ -277,8 +277,8 @@ def test_settings_reach_the_recipe(call, tmp_path):
     assert record.runs[0].recipe.as_dict() == {
         "network": "nin", "norm": "bn", "norm_options": {}, "width": 2, "activation": "elu",
         "final_relu": False, "batch_size": 4, "accumulate": 2, "epochs": 2, "lr": 0.5,
-        "lr_every": None, "momentum": 0.5, "weight_decay": 0.01, "decay_norms": True,
-        "flip": False, "seed": 7, "dtype": "float64", "crop": 20}
+        "lr_every": None, "lr_drops": [], "momentum": 0.5, "weight_decay": 0.01,
+        "decay_norms": True, "flip": False, "seed": 7, "dtype": "float64", "crop": 20}
 
 
 def test_what_is_not_said_suits_the_data():

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from minibn.data import make_synthetic
-from minibn.replication.jobs import Subset, Unit
+from minibn.replication.jobs import Job, Subset
 from minibn.replication.results import Result, read_result, write_result
 from minibn.training import Run
 from minibn.training.checkpoint import load_model, read_checkpoint, save_checkpoint
@@ -50,8 +50,8 @@ def record(folder, run):
 
 
 def result(folder, run):
-    unit = Unit("smoke/one", "bn", "run", RECIPE, Subset("synthetic", 10, 20, 10))
-    return write_result(folder, Result(unit, "done", run.history, [{"update": 1}], "ffc0", 3.0, {}))
+    job = Job("smoke/one", "bn", "run", RECIPE, Subset("synthetic", 10, 20, 10))
+    return write_result(folder, Result(job, "done", run.history, [{"update": 1}], "ffc0", 3.0, {}))
 
 
 def content(found):

@@ -70,7 +70,7 @@ def test_the_example_runs():
 def test_the_verdicts_are_those_of_the_results():
     results = load_results(ROOT / "results" / "scaled")
     verdicts = Counter(one.verdict for one in judge(results))
-    runs = sum(r.unit.kind == "run" for r in results)
+    runs = sum(r.job.kind == "run" for r in results)
     assert f"has {runs}, of narrow networks" in " ".join(TEXT.split())
     assert (f"Of the paper's {verdicts.total()} claims, {verdicts[HOLDS]} hold at this size, "
             f"{verdicts[FAILS]} do not, and of {verdicts[OPEN]} it cannot be told."
@@ -86,14 +86,14 @@ def test_what_came_out_is_in_the_results():
     """The sentences between the counts: rates at batch 5, BRN, batch 1."""
     results = load_results(ROOT / "results" / "scaled")
 
-    def verdict(first, second, measure=final):
-        return decide(compare(results, first, second, measure))
+    def verdict(first, second, metric=final):
+        return decide(compare(results, first, second, metric))
 
-    bn, brn, debias = (cell.key for cell in trio("all_cnn", 5))
+    bn, brn, debias = (condition.key for condition in trio("all_cnn", 5))
     assert verdict(debias, bn) == HOLDS
     for lr in RATES:
-        assert lr > results.of(bn)[0].unit.recipe.lr
-        bn_there, _, debias_there = (cell.key for cell in trio("all_cnn", 5, lr=lr))
+        assert lr > results.of(bn)[0].job.recipe.lr
+        bn_there, _, debias_there = (condition.key for condition in trio("all_cnn", 5, lr=lr))
         assert verdict(debias_there, bn_there) != HOLDS
     assert (verdict(debias, brn, first_epoch), verdict(debias, brn)) == (HOLDS, OPEN)
     at_one = {norm: np.mean([final(r) for r in results.of(f"all_cnn-{norm}-b1")])

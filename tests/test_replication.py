@@ -1,4 +1,4 @@
-"""The replication's machinery: cells, parts of data sets, runs cut off and repeated, searches."""
+"""The replication's machinery: conditions, parts of data sets, runs cut off, searches."""
 
 import json
 from dataclasses import replace
@@ -12,37 +12,38 @@ from minibn.__main__ import main
 from minibn.data import Dataset
 from minibn.replication import EXPERIMENTS, PRESETS, jobs, load_results
 from minibn.replication.check import repeat
-from minibn.replication.conditions import BN_5, BN_128, BRN_5, BRN_RAMP, DEBIAS_5, Cell
-from minibn.replication.jobs import Subset, Unit
+from minibn.replication.conditions import BN_5, BN_128, BRN_5, BRN_RAMP, DEBIAS_5, Condition
+from minibn.replication.jobs import Job, Subset
 from minibn.replication.pool import carry_out_all
-from minibn.replication.presets import PILOT_SEED, SEARCH_SEED, cells_of, replications
-from minibn.replication.results import read_result, write_result
-from minibn.replication.runner import Progress, train_unit
-from minibn.replication.search import best_rate, cells_to_search, choose_rates
+from minibn.replication.presets import PILOT_SEED, SEARCH_SEED, conditions_of, replications
+from minibn.replication.results import read_result, result_path, write_result
+from minibn.replication.runner import Progress, Seen, train_job
+from minibn.replication.search import best_rate, choose_rates, conditions_to_search
 from minibn.training import Diverged, Run
 from minibn.training.history import History
 
 SMOKE = PRESETS["smoke"]
-UNIT = SMOKE.run(DEBIAS_5, 0.03, seed=1)
+JOB = SMOKE.run(DEBIAS_5, 0.03, seed=1)
 
 
 def numbers(result):
     """All of a result that must be equal when it is repeated."""
     history = result.history.as_dict()
     history.pop("seconds")
-    return result.status, history, result.looks, result.right
+    return result.status, history, result.probes, result.tests, result.right
 
 
 # Cells, presets and lists of runs
 
 def test_every_cell_has_a_name_of_its_own_and_a_recipe_in_every_preset():
-    cells = cells_of(EXPERIMENTS)
-    assert len({cell.key for cell in cells}) == len(cells)
+    conditions = conditions_of(EXPERIMENTS)
+    assert len({condition.key for condition in conditions}) == len(conditions)
     for preset in PRESETS.values():
-        for cell in cells:
-            recipe = preset.recipe(cell, 0.01, seed=3)
+        for condition in conditions:
+            recipe = preset.recipe(condition, 0.01, seed=3)
             recipe.model(classes=4)
-            assert (recipe.batch_size, recipe.norm, recipe.seed) == (cell.batch_size, cell.norm, 3)
+            assert (recipe.batch_size, recipe.norm, recipe.seed) == (
+                condition.batch_size, condition.norm, 3)
 
 
 def test_the_paper_preset_is_section_4_2():
@@ -58,22 +59,22 @@ def test_the_paper_preset_is_section_4_2():
 
 def test_numbers_printed_in_the_paper_belong_to_cells_of_their_experiment():
     for experiment in EXPERIMENTS.values():
-        keys = {cell.key for cell in experiment.cells}
+        keys = {condition.key for condition in experiment.conditions}
         assert set(experiment.paper) <= keys and set(experiment.paper_epochs) <= keys
 
 
 def test_methods_in_a_comparison_differ_in_the_norm_alone():
-    first, second = (SMOKE.run(cell, 0.03, 1).recipe for cell in (BN_5, DEBIAS_5))
+    first, second = (SMOKE.run(condition, 0.03, 1).recipe for condition in (BN_5, DEBIAS_5))
     assert replace(first, norm="renorm_debias") == second
 
 
 def test_shared_runs_are_done_once_and_seeds_come_one_after_the_other():
-    rates = {cell.key: 0.1 for cell in cells_of(EXPERIMENTS)}
+    rates = {condition.key: 0.1 for condition in conditions_of(EXPERIMENTS)}
     listed = replications(SMOKE, ["table4", "fig3", "fig2", "table3"], rates, seeds=2)
-    assert [unit.name for unit in listed] == [
+    assert [job.name for job in listed] == [
         f"all_cnn-{norm}-b5-s{seed}" for seed in (1, 2) for norm in ("bn", "brn", "renorm_debias")]
     everything = replications(PRESETS["scaled"], EXPERIMENTS, rates)
-    assert len({unit.name for unit in everything}) == len(everything)
+    assert len({job.name for job in everything}) == len(everything)
 
 
 def test_the_scaled_preset_has_the_seeds_that_it_must_have():
@@ -155,24 +156,24 @@ def test_more_images_than_there_are_is_an_error(hundred):
 
 # Runs
 
-def test_looking_inside_changes_nothing():
-    seen, unseen = train_unit(UNIT, None), train_unit(replace(UNIT, looks=False), None)
+def test_probing_changes_nothing():
+    seen, unseen = train_job(JOB, None), train_job(replace(JOB, probes=False), None)
     assert (seen.history.train_loss, seen.right) == (unseen.history.train_loss, unseen.right)
-    assert not unseen.looks
-    assert [one["update"] for one in seen.looks] == [1, 2, 4, 8, 16, 25, 32, 50]
+    assert not unseen.probes
+    assert [one["update"] for one in seen.probes] == [1, 2, 4, 8, 16, 25, 32, 50]
 
 
-def test_a_look_says_what_is_inside():
-    look = train_unit(UNIT, None).looks[0]
-    assert set(look["mean"]) == set(look["variance"]) == {"conv5", "norm5", "relu5"}
-    assert all(a <= b for values in (look["r"], look["d"], look["mean"]["relu5"])
+def test_a_probe_says_what_is_inside():
+    probe = train_job(JOB, None).probes[0]
+    assert set(probe["mean"]) == set(probe["variance"]) == {"conv5", "norm5", "relu5"}
+    assert all(a <= b for values in (probe["r"], probe["d"], probe["mean"]["relu5"])
                for a, b in zip(values, values[1:], strict=False))
-    assert min(look["mean"]["relu5"]) >= 0 and 0 <= look["clipped"] <= 1
-    assert max(look["r"]) <= 3 and min(look["r"]) >= 1 / 3 - 1e-5
+    assert min(probe["mean"]["relu5"]) >= 0 and 0 <= probe["clipped"] <= 1
+    assert max(probe["r"]) <= 3 and min(probe["r"]) >= 1 / 3 - 1e-5
 
 
 def test_a_run_that_is_cut_off_ends_as_if_it_had_not_been(tmp_path, monkeypatch):
-    whole = train_unit(UNIT, None)
+    whole = train_job(JOB, None)
     first = Run.epoch
 
     def cut(run, bar=None):
@@ -183,56 +184,61 @@ def test_a_run_that_is_cut_off_ends_as_if_it_had_not_been(tmp_path, monkeypatch)
     with monkeypatch.context() as patch:
         patch.setattr(Run, "epoch", cut)
         with pytest.raises(KeyboardInterrupt):
-            train_unit(UNIT, tmp_path)
-    assert Progress(tmp_path, UNIT).checkpoint.exists()
-    assert numbers(train_unit(UNIT, tmp_path)) == numbers(whole)
+            train_job(JOB, tmp_path)
+    assert Progress(tmp_path, JOB).checkpoint.exists()
+    assert numbers(train_job(JOB, tmp_path)) == numbers(whole)
 
 
-def test_looks_of_an_epoch_whose_checkpoint_was_not_written_are_forgotten(tmp_path, monkeypatch):
-    whole = train_unit(UNIT, None)
-    run = Run(UNIT.recipe, UNIT.subset.load())
-    progress = Progress(tmp_path, UNIT)
+def test_what_was_seen_in_an_epoch_without_a_checkpoint_is_forgotten(tmp_path, monkeypatch):
+    whole = train_job(JOB, None)
+    run = Run(JOB.recipe, JOB.subset.load())
+    progress = Progress(tmp_path, JOB)
     run.epoch()
-    progress.save(run, [one for one in whole.looks if one["update"] <= 25])
+    progress.save(run, Seen(whole.probes, whole.tests).until(25))
     run.epoch()
     monkeypatch.setattr("minibn.replication.runner.save_checkpoint", lambda path, run: None)
-    progress.save(run, whole.looks)              # killed between the two files
+    progress.save(run, Seen(whole.probes, whole.tests))     # killed between the two files
     monkeypatch.undo()
-    assert numbers(train_unit(UNIT, tmp_path)) == numbers(whole)
+    assert numbers(train_job(JOB, tmp_path)) == numbers(whole)
 
 
-@pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"1": 3}', '{"1": [{}]}', "\xff"])
-def test_damaged_looks_beside_a_checkpoint_are_named(tmp_path, text):
-    run, progress = Run(UNIT.recipe, UNIT.subset.load()), Progress(tmp_path, UNIT)
+@pytest.mark.parametrize("text", [
+    None, "", "[]", "{}", '{"1": 3}', '{"1": [{}]}', '{"1": {"colors": []}}',
+    '{"1": {"probes": [{}]}}', '{"1": {"tests": [{}]}}', "\xff"])
+def test_damaged_notes_beside_a_checkpoint_are_named(tmp_path, text):
+    run, progress = Run(JOB.recipe, JOB.subset.load()), Progress(tmp_path, JOB)
     run.epoch()
-    progress.save(run, [])
-    progress.looks.unlink() if text is None else progress.looks.write_text(text, "latin-1")
-    with pytest.raises(ValueError, match=f"{progress.looks.name} is damaged or missing"):
-        train_unit(UNIT, tmp_path)
+    progress.save(run, Seen())
+    progress.seen.unlink() if text is None else progress.seen.write_text(text, "latin-1")
+    with pytest.raises(ValueError, match=f"{progress.seen.name} is damaged or missing"):
+        train_job(JOB, tmp_path)
 
 
 def test_the_images_it_gets_right_are_as_many_as_its_accuracy_says():
-    for cell in (BN_5, BRN_5, DEBIAS_5):
-        result = train_unit(SMOKE.run(cell, 0.03, seed=1), None)
+    for condition in (BN_5, BRN_5, DEBIAS_5):
+        result = train_job(SMOKE.run(condition, 0.03, seed=1), None)
         right = result.right_on_images()
         assert right.shape == (20,) and right.mean() == result.final()
 
 
 def test_a_result_survives_its_file(tmp_path):
-    result = train_unit(UNIT, None)
+    result = train_job(JOB, None)
     path = write_result(tmp_path, result)
     read = read_result(path)
-    assert numbers(read) == numbers(result) and read.unit == UNIT and read.made == result.made
+    assert numbers(read) == numbers(result) and read.job == JOB and read.made == result.made
+    assert read.tests == result.tests
     assert {"commit", "numpy", "python", "processor", "blas_threads"} <= set(read.made)
     assert path.stat().st_size < 20_000
 
 
 @pytest.mark.parametrize("damage", [
-    lambda text: text[:-20], lambda text: "[]", lambda text: text.replace('"looks"', '"locks"'),
-    lambda text: text.replace('"format": 1', '"format": 2'),
+    lambda text: text[:-20], lambda text: "[]", lambda text: text.replace('"probes"', '"locks"'),
+    lambda text: text.replace('"format": 2', '"format": 3'),
+    lambda text: text.replace('"tests": []', '"tests": [{"update": 1}]'),
+    lambda text: text.replace('"tests": []', '"tests": [{"update": 1, "accuracy": {"a": 2}}]'),
     lambda text: text.replace('"batch_size": 5', '"batch_size": "five"')])
 def test_a_damaged_result_is_named(tmp_path, damage):
-    path = write_result(tmp_path, train_unit(replace(UNIT, looks=False), None))
+    path = write_result(tmp_path, train_job(replace(JOB, probes=False), None))
     path.write_text(damage(path.read_text()))
     with pytest.raises(ValueError, match=path.name):
         load_results(tmp_path)
@@ -247,7 +253,7 @@ def test_a_run_that_diverges_is_a_result(tmp_path, monkeypatch):
         first(run, bar)
 
     monkeypatch.setattr(Run, "epoch", diverge)
-    result = read_result(write_result(tmp_path, train_unit(UNIT, tmp_path)))
+    result = read_result(write_result(tmp_path, train_job(JOB, tmp_path)))
     assert result.status == "diverged" and "not finite" in result.message
     assert result.final() == result.chance == 0.25
     assert len(result.curve()) == 2 and result.curve()[1] == 0.25
@@ -257,11 +263,11 @@ def test_a_run_that_diverges_is_a_result(tmp_path, monkeypatch):
 # Many runs
 
 def test_runs_over_processes_are_the_runs_themselves_and_are_not_repeated(tmp_path):
-    listed = [UNIT, SMOKE.run(BN_5, 0.03, 1)]
-    paths = carry_out_all(listed, tmp_path / "out", tmp_path / "work", processes=2,
-                          progress=False)
+    listed = [JOB, SMOKE.run(BN_5, 0.03, 1)]
+    carry_out_all(listed, tmp_path / "out", tmp_path / "work", processes=2, progress=False)
+    paths = [result_path(tmp_path / "out", job) for job in listed]
     assert [numbers(read_result(path)) for path in paths] == [
-        numbers(train_unit(unit, None)) for unit in listed]
+        numbers(train_job(job, None)) for job in listed]
     assert not list((tmp_path / "work").iterdir())
     before = [path.stat().st_mtime_ns for path in paths]
     carry_out_all(listed, tmp_path / "out", tmp_path / "work", processes=2, progress=False)
@@ -269,7 +275,7 @@ def test_runs_over_processes_are_the_runs_themselves_and_are_not_repeated(tmp_pa
 
 
 def test_an_error_in_one_run_ends_the_others(tmp_path):
-    endless = replace(UNIT, name="endless", recipe=replace(UNIT.recipe, epochs=10**6))
+    endless = replace(JOB, name="endless", recipe=replace(JOB.recipe, epochs=10**6))
     broken = SMOKE.run(BN_5, 0.03, 1)
     work = tmp_path / "work"
     work.mkdir()
@@ -280,7 +286,8 @@ def test_an_error_in_one_run_ends_the_others(tmp_path):
 
 
 def test_a_result_is_repeated_to_the_last_digit_and_a_changed_one_is_noticed(tmp_path):
-    path = carry_out_all([UNIT], tmp_path, tmp_path / "work", progress=False)[0]
+    carry_out_all([JOB], tmp_path, tmp_path / "work", progress=False)
+    path = result_path(tmp_path, JOB)
     assert repeat(path)[1] is None
     values = json.loads(path.read_text())
     loss = values["history"]["train_loss"]
@@ -293,12 +300,12 @@ def test_the_command_searches_runs_checks_and_reports_unknown_names(tmp_path, ca
     folders = ["--out", str(tmp_path / "out"), "--work", str(tmp_path / "work")]
     assert main(["replicate", "table3", "--preset", "smoke", "--seeds", "1", *folders]) == 0
     results = load_results(tmp_path / "out")
-    assert sorted(result.unit.name for result in results) == [
+    assert sorted(result.job.name for result in results) == [
         "all_cnn-bn-b5-s1", "all_cnn-brn-b5-s1", "pilot/all_cnn-bn-b5", *(
             f"search/all_cnn-{norm}-b5-lr{lr}" for norm in ("bn", "brn", "renorm_debias")
             for lr in (0.01, 0.03))]
     rates = choose_rates(SMOKE, [BN_5, BRN_5], results)
-    assert all(results.of(key)[0].unit.recipe.lr == lr for key, lr in rates.items())
+    assert all(results.of(key)[0].job.recipe.lr == lr for key, lr in rates.items())
     file = tmp_path / "out" / "all_cnn-bn-b5-s1.json"
     assert main(["replicate", "--from", str(file), "--check"]) == 0
     file.write_text(file.read_text().replace('"train_accuracy": [0.', '"train_accuracy": [0.1'))
@@ -317,27 +324,27 @@ def test_an_estimate_adds_up(capsys):
 
 def test_the_search_is_the_same_for_every_method_and_uses_neither_test_images_nor_run_seeds():
     for preset in (SMOKE, PRESETS["scaled"]):
-        for cell in cells_of(EXPERIMENTS):
-            found = preset.search(cell)
-            assert bool(found) == (cell.lr is None and not cell.rate_of)
+        for condition in conditions_of(EXPERIMENTS):
+            found = preset.search(condition)
+            assert bool(found) == (condition.lr is None and not condition.rate_of)
             if found:
-                assert [unit.recipe.lr for unit in found] == list(
-                    preset.rates[cell.images_per_update])
-            assert all(unit.subset.held_out and unit.recipe.seed == SEARCH_SEED
-                       for unit in found)
+                assert [job.recipe.lr for job in found] == list(
+                    preset.rates[condition.images_per_update])
+            assert all(job.subset.held_out and job.recipe.seed == SEARCH_SEED
+                       for job in found)
     assert len({len(grid) for grid in PRESETS["scaled"].rates.values()}) == 1
 
 
 @pytest.fixture
 def pretend(tmp_path):
-    """Writes search results with given held-out accuracies: pretend(cell, {rate: accuracy})."""
-    result = train_unit(replace(UNIT, looks=False), None)
+    """Writes search results with given accuracies: pretend(condition, {rate: accuracy})."""
+    result = train_job(replace(JOB, probes=False), None)
 
-    def write(cell, accuracies):
-        for unit in SMOKE.search(cell):
+    def write(condition, accuracies):
+        for job in SMOKE.search(condition):
             history = History.from_dict({**result.history.as_dict(), "test_accuracy": {
-                "moving": [accuracies[unit.recipe.lr]] * 2}})
-            write_result(tmp_path, replace(result, unit=unit, history=history))
+                "moving": [accuracies[job.recipe.lr]] * 2}})
+            write_result(tmp_path, replace(result, job=job, history=history))
         return load_results(tmp_path)
 
     return write
@@ -347,8 +354,8 @@ def test_methods_share_the_rate_that_is_best_on_average(pretend):
     pretend(BN_5, {0.01: 0.50, 0.03: 0.51})
     pretend(BRN_5, {0.01: 0.50, 0.03: 0.45})
     results = pretend(DEBIAS_5, {0.01: 0.50, 0.03: 0.47})
-    cells = [BN_5, DEBIAS_5, BRN_5, BRN_RAMP]
-    assert choose_rates(SMOKE, cells, results) == {cell.key: 0.01 for cell in cells}
+    conditions = [BN_5, DEBIAS_5, BRN_5, BRN_RAMP]
+    assert choose_rates(SMOKE, conditions, results) == {one.key: 0.01 for one in conditions}
 
 
 def test_a_method_has_its_own_rate_where_that_is_clearly_better(pretend):
@@ -362,11 +369,11 @@ def test_a_method_has_its_own_rate_where_that_is_clearly_better(pretend):
 
 
 def test_what_a_choice_needs_is_searched():
-    assert cells_to_search([BN_5]) == [BN_5, BRN_5, DEBIAS_5]
-    assert cells_to_search([BRN_RAMP]) == [BN_5, BRN_5, DEBIAS_5]
-    ln = Cell("all_cnn", "ln", 5)
-    assert cells_to_search([ln]) == [BN_5, BRN_5, DEBIAS_5, ln]
-    assert cells_to_search([BN_128]) == [BN_128]
+    assert conditions_to_search([BN_5]) == [BN_5, BRN_5, DEBIAS_5]
+    assert conditions_to_search([BRN_RAMP]) == [BN_5, BRN_5, DEBIAS_5]
+    ln = Condition("all_cnn", "ln", 5)
+    assert conditions_to_search([ln]) == [BN_5, BRN_5, DEBIAS_5, ln]
+    assert conditions_to_search([BN_128]) == [BN_128]
 
 
 def test_the_best_rate_is_chosen_of_equals_the_smallest():
@@ -376,18 +383,18 @@ def test_the_best_rate_is_chosen_of_equals_the_smallest():
 def test_a_choice_needs_the_whole_search(tmp_path):
     with pytest.raises(ValueError, match=r"all_cnn-bn-b5 lacks the rates 0.01, 0.03"):
         choose_rates(SMOKE, [BN_5], load_results(tmp_path))
-    given = Cell("all_cnn", "bn", 5, lr=0.02)
+    given = Condition("all_cnn", "bn", 5, lr=0.02)
     assert choose_rates(SMOKE, [given], load_results(tmp_path)) == {given.key: 0.02}
     assert not SMOKE.search(given)
 
 
 def test_unknown_fields_of_a_unit_are_refused():
-    with pytest.raises(ValueError, match="a unit has no color"):
-        Unit.from_dict({**UNIT.as_dict(), "color": "red"})
-    assert Unit.from_dict(json.loads(json.dumps(UNIT.as_dict()))) == UNIT
+    with pytest.raises(ValueError, match="a job has no color"):
+        Job.from_dict({**JOB.as_dict(), "color": "red"})
+    assert Job.from_dict(json.loads(json.dumps(JOB.as_dict()))) == JOB
 
 
 def test_results_are_read_from_everywhere_below_a_folder(tmp_path):
     assert len(load_results(tmp_path / "none")) == 0
-    write_result(tmp_path, replace(train_unit(UNIT, None), unit=replace(UNIT, name="deep/down")))
+    write_result(tmp_path, replace(train_job(JOB, None), job=replace(JOB, name="deep/down")))
     assert Path(tmp_path, "deep", "down.json").exists() and len(load_results(tmp_path)) == 1

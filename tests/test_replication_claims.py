@@ -32,7 +32,7 @@ def verdicts(results):
 
 def planted(values):
     """Final accuracies by norm; others 0.5."""
-    return pretend_results(lambda cell: values.get(cell.norm, 0.5), search=False)
+    return pretend_results(lambda condition: values.get(condition.norm, 0.5), search=False)
 
 
 def test_a_planted_advantage_is_found_and_a_planted_disadvantage_too():
@@ -49,9 +49,9 @@ def test_where_nothing_differs_little_is_claimed():
     assert len(told) <= 2, told
 
 
-def test_smaller_batches_and_brn_are_judged_by_their_own_cells():
-    def by_batch(cell):
-        return {128: 0.7, 10: 0.6, 5: 0.5}.get(cell.batch_size, 0.5)
+def test_smaller_batches_and_brn_are_judged_by_their_own_conditions():
+    def by_batch(condition):
+        return {128: 0.7, 10: 0.6, 5: 0.5}.get(condition.batch_size, 0.5)
 
     found = verdicts(pretend_results(by_batch, search=False))
     assert found["small_worse"] == HOLDS
@@ -60,15 +60,15 @@ def test_smaller_batches_and_brn_are_judged_by_their_own_cells():
 
 
 def test_accumulation_explains_a_deficit_that_it_takes_away():
-    def gone(cell):
-        return 0.4 if cell.norm == "brn" and cell.accumulate == 1 else 0.6
+    def gone(condition):
+        return 0.4 if condition.norm == "brn" and condition.accumulate == 1 else 0.6
 
-    def stays(cell):
-        return 0.4 if cell.norm == "brn" else 0.6
+    def stays(condition):
+        return 0.4 if condition.norm == "brn" else 0.6
 
     assert verdicts(pretend_results(gone, search=False))["accumulation"] == HOLDS
-    def never(cell):
-        return 0.6 if cell.norm == "brn" else 0.4
+    def never(condition):
+        return 0.6 if condition.norm == "brn" else 0.4
 
     assert verdicts(pretend_results(stays, search=False))["accumulation"] == OPEN
     assert verdicts(pretend_results(never, search=False))["accumulation"] == OPEN
@@ -98,7 +98,7 @@ def test_the_threshold_is_the_pilots_at_23_26_of_its_first_stage():
     pilot = results.of(BN_5.key, "pilot")[0]
     pilot.history.test_accuracy["moving"][:] = [0.2, 0.3, 0.4567, 0.44, 0.45, 0.6, 0.7, 0.8]
     assert threshold(results, SCALED, "all_cnn") == 0.45
-    assert pilot.seed not in {r.seed for r in results if r.unit.kind == "run"}
+    assert pilot.seed not in {r.seed for r in results if r.job.kind == "run"}
 
 
 def test_runs_in_trouble_are_counted_at_chance_and_named():
@@ -108,7 +108,7 @@ def test_runs_in_trouble_are_counted_at_chance_and_named():
     del lost.history.test_accuracy["moving"][3:], lost.history.train_loss[3:]
     stuck = bn[1]
     stuck.history.train_loss[-1] = float(np.log(10))
-    found = Results([r for r in results if r.unit.name != lost.unit.name] + [lost])
+    found = Results([r for r in results if r.job.name != lost.job.name] + [lost])
     assert lost.final() == 0.1 and epochs_to(0.9)(lost) == 9 and lost.crossing(0.9) == np.inf
     assert len(found.pairs(BN_5.key, DEBIAS_5.key)) == len(bn)
     text = report(found, SCALED)
@@ -121,8 +121,8 @@ def test_a_run_that_diverged_in_its_first_epoch(key):
     """It has no activations and no clipped share: they are judged and reported of the others."""
     results = pretend_results(search=False)
     lost = replace(results.of(key)[0], status="diverged", right="",
-                   history=History(test_accuracy={"moving": []}), looks=[])
-    found = Results([r for r in results if r.unit.name != lost.unit.name] + [lost])
+                   history=History(test_accuracy={"moving": []}), probes=[])
+    found = Results([r for r in results if r.job.name != lost.job.name] + [lost])
     activations = next(one for one in judge(found, SCALED) if one.key == "activations")
     pairs = len(found.pairs(BN_5.key, DEBIAS_5.key))
     assert [part.difference.estimate.n for part in activations.parts] == [pairs - 1, pairs - 1]
@@ -138,8 +138,10 @@ def test_what_beats_its_interval_by_little_is_shown_to_do_so():
 
 def test_the_report_says_what_the_shared_rate_costs_whom():
     """BN is planted to gain 5 points at rate 0.01, the others nothing."""
-    def ends(cell):
-        return 0.55 if (cell.norm, cell.lr) == ("bn", 0.01) else 0.52 if cell.norm != "bn" else 0.5
+    def ends(condition):
+        if (condition.norm, condition.lr) == ("bn", 0.01):
+            return 0.55
+        return 0.52 if condition.norm != "bn" else 0.5
 
     text = report(pretend_results(ends), SCALED)
     assert "The shared rate does not cost all the same. At 0.01 instead final accuracy is higher " \
@@ -155,15 +157,15 @@ def test_a_claim_whose_runs_are_all_stuck_says_that_nothing_was_tested():
     results = pretend_results(search=False)
     remark = "None of these runs learned anything"
     assert remark not in report(results, SCALED)
-    for cell in ("nin-bn-b1", "nin-renorm_debias-b1"):
-        for result in results.of(cell):
+    for condition in ("nin-bn-b1", "nin-renorm_debias-b1"):
+        for result in results.of(condition):
             result.history.train_loss[-1] = float(np.log(10))
     one = next(one for one in judge(results, SCALED) if one.key == "batch_1")
     assert one.note.startswith(remark) and remark in report(results, SCALED)
 
 
 def test_a_threshold_that_nobody_reached_is_no_mean():
-    results = pretend_results(lambda cell: 0.15 if cell.network == "nin" else 0.5, search=False)
+    results = pretend_results(lambda one: 0.15 if one.network == "nin" else 0.5, search=False)
     results.of("nin-bn-b5", "pilot")[0].history.test_accuracy["moving"][:] = [0.9] * 8
     assert "| > 8 (0 of 10) |" in report(results, SCALED)
 
@@ -181,14 +183,14 @@ def test_the_whole_once_more_shows_which_verdicts_stay(tmp_path, capsys):
     assert claim in changed and "Smaller batches end lower" not in changed
     assert "The search chose the same learning rates." in section
     assert "once more" not in report(first, SCALED)
-    for unit in list(then):
-        if unit.unit.cell == BN_10.key and unit.unit.kind == "run":
-            write_result(tmp_path / "a-again", replace(unit, unit=replace(
-                unit.unit, recipe=replace(unit.unit.recipe, lr=0.77))))
-        write_result(tmp_path / "a", unit)
+    for job in list(then):
+        if job.job.condition == BN_10.key and job.job.kind == "run":
+            write_result(tmp_path / "a-again", replace(job, job=replace(
+                job.job, recipe=replace(job.job.recipe, lr=0.77))))
+        write_result(tmp_path / "a", job)
     assert main(["report", "--results", str(tmp_path / "a"), "--out", str(tmp_path / "out")]) == 0
     written = (tmp_path / "out" / "REPORT.md").read_text(encoding="utf-8")
-    rate = then.of(BN_10.key)[0].unit.recipe.lr
+    rate = then.of(BN_10.key)[0].job.recipe.lr
     assert f"other learning rates for some: all_cnn-bn-b10 {rate:g}, then 0.77." in written
     assert main(["report", "--results", str(tmp_path / "a"), "--again", str(tmp_path / "none"),
                  "--out", str(tmp_path / "out")]) == 2
@@ -203,15 +205,15 @@ def test_how_far_a_run_and_its_repetition_lie_apart():
         for r in first])
     text = report(first, SCALED, second=then)
     assert "differ in final accuracy by 3.0 points" in text
-    spreads = [np.var([r.final() for r in first.of(cell)], ddof=1)
-               for cell in sorted({r.unit.cell for r in first if r.unit.kind == "run"})]
+    spreads = [np.var([r.final() for r in first.of(condition)], ddof=1)
+               for condition in sorted({r.job.condition for r in first if r.job.kind == "run"})]
     expected = 100 * np.sqrt(2 * np.mean(spreads))
-    assert f"two seeds of one cell by {expected:.1f}." in text
+    assert f"two seeds of one condition by {expected:.1f}." in text
 
 
 def test_a_look_that_met_infinity_is_left_out():
     results = pretend_results(search=False)
-    results.of(BN_5.key)[0].looks[-1]["mean"] = {"relu5": [None] * 5}
+    results.of(BN_5.key)[0].probes[-1]["mean"] = {"relu5": [None] * 5}
     activations = next(one for one in judge(results, SCALED) if one.key == "activations")
     mean, variance = (part.difference.estimate.n for part in activations.parts)
     assert mean == variance - 1 == len(results.pairs(BN_5.key, DEBIAS_5.key)) - 1
@@ -249,11 +251,11 @@ def test_the_report_is_whole_and_says_what_is_missing(tmp_path, capsys):
 
 
 def test_seeds_that_nobody_had_seen_stand_by_themselves():
-    cells = ("all_cnn-renorm_debias-b5", "all_cnn-bn-b5")
+    conditions = ("all_cnn-renorm_debias-b5", "all_cnn-bn-b5")
     whole = pretend_results(names=("table4",), seeds=13)
     later = whole.after(SCALED.first_round)
-    assert [a.seed for a, _ in later.pairs(*cells)] == [11, 12, 13]
-    difference = shown(compare(later, *cells, final), "points")
+    assert [a.seed for a, _ in later.pairs(*conditions)] == [11, 12, 13]
+    difference = shown(compare(later, *conditions, final), "points")
     row = f"| final accuracy, seeds from 11 on | {difference} |"
     assert row in report(whole, SCALED)
     assert "seeds from" not in report(pretend_results(names=("table4",), seeds=10), SCALED)

@@ -148,6 +148,8 @@ def _setting(record: Record) -> str:
     rate = f"learning rate {recipe.lr:g}"
     if recipe.lr_every is not None:
         rate += f" divided by 10 every {recipe.lr_every} epochs"
+    if recipe.lr_drops:
+        rate += f" divided by 10 after epochs {', '.join(map(str, recipe.lr_drops))}"
     return (f"{network} of width {recipe.width} on {data['name']} ({data['train']:,} training and "
             f"{data['test']:,} test images, {data['classes']} classes), {together}, {rate}, "
             f"seed {recipe.seed}")

@@ -138,6 +138,9 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--lr-every", type=_every, metavar="N",
                        help="divide the learning rate by 10 every N epochs, or never "
                             f"({_defaults('lr_every')}; the paper at batch size 5: 26)")
+    group.add_argument("--lr-drops", type=whole(1), nargs="+", default=(), metavar="N",
+                       help="instead: divide the learning rate by 10 after each of these epochs, "
+                            "as 10 13")
     group.add_argument("--momentum", type=number(least=0, below=1), default=0.9, metavar="X",
                        help="default 0.9")
     group.add_argument("--weight-decay", type=number(least=0), default=0.0, metavar="X",
@@ -178,7 +181,7 @@ def make_recipe(args: argparse.Namespace, norm: str, norm_options: dict[str, Any
     """The recipe that the options describe."""
     values = {f.name: getattr(args, f.name) for f in fields(Recipe)
               if f.name not in ("norm", "norm_options")}
-    values["lr_every"] = args.lr_every or None
+    values["lr_every"] = None if args.lr_drops else args.lr_every or None
     return Recipe(norm=norm, norm_options=norm_options or {}, **values)
 
 

@@ -1,10 +1,13 @@
 """Repeat the paper's experiments, with several seeds, and keep every run as a file.
 
-Presets: smoke (drawn images, tiny networks: shows that everything runs), scaled (ten classes of
-CIFAR-100 and narrow networks: forty minutes on two free cores) and paper (§4.2 as printed).  Each
-run is one JSON in the results folder.  A run whose file exists is not repeated, an interrupted one
-goes on from its checkpoint: stop and call again as you like.
+Presets: medium is the registered replication of results/medium/DESIGN.md (all of CIFAR-100, about
+a day on one core), tiny the same in a minute.  Earlier and smaller are scaled (ten classes and
+narrow networks: forty minutes on two free cores) and smoke (drawn images).  paper is §4.2 as
+printed.  Each run is one JSON in the results folder.  A run whose file exists is not repeated, an
+interrupted one resumes from its checkpoint: stop and call again as you like.
 
+  python -m minibn replicate --preset medium --data-dir DIR
+  python -m minibn replicate --preset medium --arms S A --jobs 2
   python -m minibn replicate table4 --preset smoke
   python -m minibn replicate all --preset scaled --data-dir DIR
   python -m minibn replicate fig4 --seeds 10 --scheduler tcp://host:8786
@@ -24,33 +27,38 @@ from typing import Any
 
 from minibn.backend import DEVICES
 from minibn.commands.options import whole
+from minibn.commands.registered import estimate_arms, measured_on, run_arms
 from minibn.commands.table import duration, format_table
+from minibn.replication.arms import ARMS, SIZES
 from minibn.replication.check import repeat
 from minibn.replication.conditions import EXPERIMENTS
-from minibn.replication.estimate import estimate
-from minibn.replication.jobs import Unit
+from minibn.replication.estimate import measure_all
+from minibn.replication.jobs import Job
 from minibn.replication.pool import carry_out_all
 from minibn.replication.presets import (
     PRESETS,
     Preset,
-    cells_of,
     check_preset,
+    conditions_of,
     replications,
     results_folder,
 )
 from minibn.replication.results import load_results, read_result, result_path
-from minibn.replication.runner import processor
-from minibn.replication.search import cells_to_search, choose_rates
+from minibn.replication.search import choose_rates, conditions_to_search
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `replicate`."""
     parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT",
                         help=f"all, or any of {', '.join(EXPERIMENTS)} (default: all)")
-    parser.add_argument("--preset", choices=tuple(PRESETS), default="scaled",
-                        help="default: scaled")
+    parser.add_argument("--preset", choices=(*PRESETS, *SIZES), default="scaled",
+                        help="default: scaled; medium and tiny are run by --arms")
+    parser.add_argument("--arms", nargs="+", choices=tuple(ARMS), metavar="ARM",
+                        help="of the presets medium and tiny: "
+                             + "; ".join(f"{name}, {arm.title}" for name, arm in ARMS.items())
+                             + " (default: all, in this order)")
     parser.add_argument("--seeds", type=whole(1), metavar="N",
-                        help="replications of each cell (default: the preset's)")
+                        help="replications of each condition (default: the preset's)")
     parser.add_argument("--data-dir", metavar="DIR",
                         help="folder that holds cifar-100-python/ "
                              "(default: $MINIBN_DATA, then ~/.cache/minibn)")
@@ -59,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--work", type=Path, metavar="DIR",
                         help="folder of checkpoints (default: runs/replicate/PRESET)")
     group = parser.add_argument_group("where to compute")
-    group.add_argument("--processes", type=whole(1), metavar="N",
+    group.add_argument("--jobs", "--processes", dest="processes", type=whole(1), metavar="N",
                        help="runs at a time (default: one for each core)")
     group.add_argument("--scheduler", metavar="ADDRESS",
                        help="a Dask scheduler, tcp://host:port, whose workers see the same "
@@ -82,6 +90,14 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("--check needs --from FILE, the result to compare with")
     if args.source is not None:
         return _repeat(args)
+    if args.preset in SIZES:
+        if args.experiments or args.seeds or args.search_only:
+            raise ValueError(f"preset {args.preset} has arms in place of experiments, with seeds "
+                             "of their own: choose them by --arms")
+        return estimate_arms(args) if args.estimate else run_arms(args)
+    if args.arms:
+        raise ValueError(f"--arms belongs to the presets {' and '.join(SIZES)}, not to "
+                         f"{args.preset}")
     preset = PRESETS[args.preset]
     names = chosen(args.experiments)
     if args.estimate:
@@ -101,29 +117,30 @@ def run(args: argparse.Namespace) -> int:
 def _run_missing(preset: Preset, names: list[str], out: Path, work: Path,
                  args: argparse.Namespace, settings: dict[str, Any]) -> int:
     """Search what rates are not known yet, then replicate what has no result yet."""
-    cells = cells_of(names)
-    search = [unit for cell in cells_to_search(cells) for unit in preset.search(cell)]
+    conditions = conditions_of(names)
+    search = [job for condition in conditions_to_search(conditions)
+              for job in preset.search(condition)]
     if search:
         print(f"learning rates: {number_of(search, out)} on held-out training images", flush=True)
         carry_out_all(search, out, work, **settings)
-    rates = choose_rates(preset, cells, load_results(out))
-    rows = [[cell.key, f"{rates[cell.key]:g}"] for cell in cells]
-    print(f"\n{format_table(['cell', 'learning rate'], rows)}\n", flush=True)
+    rates = choose_rates(preset, conditions, load_results(out))
+    rows = [[condition.key, f"{rates[condition.key]:g}"] for condition in conditions]
+    print(f"\n{format_table(['condition', 'learning rate'], rows)}\n", flush=True)
     if args.search_only:
         return 0
-    units = preset.pilots(rates) + replications(preset, names, rates, args.seeds)
-    print(f"replications: {number_of(units, out)}", flush=True)
-    carry_out_all(units, out, work, **settings)
-    diverged = [r.unit.name for r in load_results(out) if r.status == "diverged"]
-    print(f"\nresults  {out}, {len(units)} runs"
+    jobs = preset.pilots(rates) + replications(preset, names, rates, args.seeds)
+    print(f"replications: {number_of(jobs, out)}", flush=True)
+    carry_out_all(jobs, out, work, **settings)
+    diverged = [r.job.name for r in load_results(out) if r.status == "diverged"]
+    print(f"\nresults  {out}, {len(jobs)} runs"
           + (f"; diverged: {', '.join(diverged)}" if diverged else ""))
     return 0
 
 
-def number_of(units: list[Unit], out: Path) -> str:
+def number_of(jobs: list[Job], out: Path) -> str:
     """"91 runs (60 of them done before)"."""
-    done = sum(result_path(out, unit).exists() for unit in units)
-    return f"{len(units)} runs" + (f" ({done} of them done before)" if done else "")
+    done = sum(result_path(out, job).exists() for job in jobs)
+    return f"{len(jobs)} runs" + (f" ({done} of them done before)" if done else "")
 
 
 def chosen(names: list[str]) -> list[str]:
@@ -138,7 +155,7 @@ def chosen(names: list[str]) -> list[str]:
 
 def _repeat(args: argparse.Namespace) -> int:
     again, difference = repeat(args.source, args.data_dir, args.device)
-    print(f"{again.unit.name}: test accuracy {again.final():.4f} after "
+    print(f"{again.job.name}: test accuracy {again.final():.4f} after "
           f"{again.history.epochs} epochs ({again.mode})")
     if args.check and difference is None:
         print(f"every number as in {args.source}")
@@ -151,17 +168,19 @@ def _repeat(args: argparse.Namespace) -> int:
 
 
 def _estimate(preset: Preset, names: list[str], args: argparse.Namespace) -> int:
-    rows, total = [], 0.0
-    for cell in cells_of(names):
-        found = estimate(preset, cell, args.device)
-        seeds = args.seeds or max(preset.seeds_for(name) for name in names
-                                  if cell in EXPERIMENTS[name].cells)
-        total += found.run * seeds
-        rows.append([cell.key, f"{1000 * found.step:.1f}", f"{1000 * found.test:.2f}",
-                     duration(found.run), str(seeds), duration(found.run * seeds)])
-    threads = os.environ.get("OPENBLAS_NUM_THREADS", "all")
-    where = "its GPU" if args.device == "gpu" else f"BLAS threads: {threads}"
-    print(f"{preset.name}, measured on {processor()}, {where}; no search of rates included\n")
-    print(format_table(["cell", "ms/batch", "ms/test image", "one run", "seeds", "all"], rows))
+    conditions, rows, total = conditions_of(names), [], 0.0
+    jobs = [preset.run(one, preset.grid(one)[0], seed=0) for one in conditions]
+    processes = args.processes or os.cpu_count() or 1
+    found = measure_all(jobs, processes, args.device, sys.stderr.isatty())
+    for condition, job in zip(conditions, jobs, strict=True):
+        times, seeds = found[job.condition], args.seeds or max(
+            preset.seeds_for(name) for name in names if condition in EXPERIMENTS[name].conditions)
+        one = times.run(job)
+        total += one * seeds
+        rows.append([condition.key, f"{1000 * times.step:.1f}", f"{1000 * times.test:.2f}",
+                     duration(one), str(seeds), duration(one * seeds)])
+    print(f"{measured_on(preset.name, processes, args.device)}; no search of rates included\n")
+    print(format_table(["condition", "ms/batch", "ms/test image", "one run", "seeds", "all"],
+                       rows))
     print(f"\none run after the other: {duration(total)}")
     return 0

@@ -1,15 +1,15 @@
 """The replication: the paper's experiments as data, the runs, the statistics and the verdicts.
 
-    cells.py       figures and tables: which network, which normalization, which batch
+    conditions.py       figures and tables: which network, which normalization, which batch
     presets.py     how large: smoke, scaled, paper
-    units.py       one run: recipe, part of the data, seed
-    runner.py      carry out one run        looks.py   look inside it (Figure 6)
+    jobs.py       one run: recipe, part of the data, seed
+    runner.py      carry out one run        probes.py   look inside it (Figure 6)
     pool.py        carry out many           search.py  choose their learning rates
     results.py     the files of finished runs
     statistics.py  intervals and paired differences
-    measures.py    what is compared         verdicts.py  the rule that decides
+    metrics.py     what is compared         verdicts.py  the rule that decides
     claims.py      the paper's claims, each judged
-    report.py      all of it as a page      main_question.py, open_questions.py, again.py,
+    report.py      all of it as a page      main_question.py, ablations.py, again.py,
                                             wording.py   parts of it
 
 For a notebook: `judge(load_results("results/scaled"))`.

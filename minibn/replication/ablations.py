@@ -12,11 +12,11 @@ from minibn.replication.conditions import (
     DEBIAS_5,
     DEBIAS_NO_CLIP,
     DEBIAS_SHORT,
-    Cell,
+    Condition,
     trio,
 )
 from minibn.replication.metrics import (
-    Measure,
+    Metric,
     final,
     final_in,
     first_epoch,
@@ -31,17 +31,17 @@ from minibn.replication.wording import markdown, plus_minus, scaled, shown
 
 def open_questions(results: Results, preset: Preset) -> str:
     """Side questions: each a list of paired differences."""
-    def row(what: str, first: Cell, second: Cell, measure: Measure = final,
+    def row(what: str, first: Condition, second: Condition, metric: Metric = final,
             unit: str = "points") -> list[str]:
-        return [what, shown(compare(results, first.key, second.key, measure), unit)]
+        return [what, shown(compare(results, first.key, second.key, metric), unit)]
 
-    def modes(cell: Cell) -> list[str]:
-        found = results.of(cell.key)
+    def modes(condition: Condition) -> list[str]:
+        found = results.of(condition.key)
         if len(found) < 2:
-            return [f"{cell.method}: mode batch − mode moving", "–"]
+            return [f"{condition.method}: mode batch − mode moving", "–"]
         values = [r.final("batch") - r.final("moving") for r in found]
         mean = estimate(values)
-        return [f"{cell.method}: test mode batch − test mode moving",
+        return [f"{condition.method}: test mode batch − test mode moving",
                 f"{plus_minus(scaled(mean), 2)} points"]
 
     change = [
@@ -55,8 +55,8 @@ def open_questions(results: Results, preset: Preset) -> str:
         row("BRN without clip − renorm_debias without clip", BRN_NO_CLIP, DEBIAS_NO_CLIP,
             final_in("moving")),
     ]
-    averages = [[what, *(shown(compare(results, first.key, second.key, measure), "points")
-                         for measure in (first_epoch, mean_accuracy, final))]
+    averages = [[what, *(shown(compare(results, first.key, second.key, metric), "points")
+                         for metric in (first_epoch, mean_accuracy, final))]
                 for what, first, second in (
                     ("BN: α = 0.9 − α = 0.99", BN_SHORT, BN_5),
                     ("renorm_debias: α = 0.9 − α = 0.99", DEBIAS_SHORT, DEBIAS_5),
@@ -69,18 +69,18 @@ def open_questions(results: Results, preset: Preset) -> str:
         order.append([str(batch), *(shown(compare(results, a.key, b.key, final), "points")
                                     for a, b in ((brn, bn), (debias, bn), (debias, brn)))])
     together = []
-    for cells in (trio("all_cnn", 5), trio("all_cnn", 5, accumulate=10)):
-        bn, brn, debias = cells
+    for conditions in (trio("all_cnn", 5), trio("all_cnn", 5, accumulate=10)):
+        bn, brn, debias = conditions
         together.append([str(bn.images_per_update), *(
             shown(compare(results, a.key, b.key, final), "points")
             for a, b in ((brn, bn), (debias, bn)))])
     beside = []
     for batch in (5, 1):
         for norm in ("ln", "gn", "wn"):
-            cell, bn = Cell("all_cnn", norm, batch), Cell("all_cnn", "bn", batch)
-            beside.append([f"{cell.method} − BN", str(batch), *(
-                shown(compare(results, cell.key, bn.key, measure), "points")
-                for measure in (final, first_epoch))])
+            condition, bn = Condition("all_cnn", norm, batch), Condition("all_cnn", "bn", batch)
+            beside.append([f"{condition.method} − BN", str(batch), *(
+                shown(compare(results, condition.key, bn.key, metric), "points")
+                for metric in (final, first_epoch))])
     elu = []
     for relu, other in zip(trio("all_cnn", 5),
                            trio("all_cnn", 5, variant="elu", activation="elu"), strict=True):
@@ -111,8 +111,8 @@ def open_questions(results: Results, preset: Preset) -> str:
 def cured(results: Results) -> str:
     """How much of renorm_debias's gain on BN goes when α is 0.9, paired by seed."""
     changes = []
-    for what, measure in (("mean over all epochs", mean_accuracy), ("final accuracy", final)):
-        gains = [{d.seed: measure(d) - measure(b) for d, b in results.pairs(debias, bn)}
+    for what, metric in (("mean over all epochs", mean_accuracy), ("final accuracy", final)):
+        gains = [{d.seed: metric(d) - metric(b) for d, b in results.pairs(debias, bn)}
                  for debias, bn in ((DEBIAS_5.key, BN_5.key), (DEBIAS_SHORT.key, BN_SHORT.key))]
         seeds = sorted(set(gains[0]) & set(gains[1]))
         if len(seeds) > 1:
@@ -133,8 +133,8 @@ def open_parts(results: Results) -> list[tuple[str, Part]]:
     rows += [("ten batches an update: BRN − BN", brn, bn),
              ("ten batches an update: renorm_debias − BN", debias, bn),
              ("BRN: no clip − clip", BRN_NO_CLIP, BRN_5), ("BRN: ramp − clip", BRN_RAMP, BRN_5)]
-    rows += [(f"batch {batch}: {Cell('all_cnn', norm, batch).method} − BN",
-              Cell("all_cnn", norm, batch), Cell("all_cnn", "bn", batch))
+    rows += [(f"batch {batch}: {Condition('all_cnn', norm, batch).method} − BN",
+              Condition("all_cnn", norm, batch), Condition("all_cnn", "bn", batch))
              for batch in (5, 1) for norm in ("ln", "gn", "wn")]
     parts = []
     for label, first, second in rows:

@@ -42,12 +42,12 @@ def again(results: Results, second: Results, preset: Preset) -> str:
 
 
 def rates(results: Results, second: Results) -> str:
-    """Which cells the second search gave another learning rate."""
+    """Which conditions the second search gave another learning rate."""
     others = []
-    for cell in sorted({r.unit.cell for r in second if r.unit.kind == "run"}):
-        before, now = (found.of(cell)[:1] for found in (results, second))
+    for condition in sorted({r.job.condition for r in second if r.job.kind == "run"}):
+        before, now = (found.of(condition)[:1] for found in (results, second))
         if before and now and rate(before[0]) != rate(now[0]):
-            others.append(f"{cell} {rate(before[0]):g}, then {rate(now[0]):g}")
+            others.append(f"{condition} {rate(before[0]):g}, then {rate(now[0]):g}")
     if not others:
         return "The search chose the same learning rates."
     return f"The search chose other learning rates for some: {'; '.join(others)}."
@@ -56,8 +56,8 @@ def rates(results: Results, second: Results) -> str:
 def spread(results: Results, second: Results) -> str:
     """How far a run and its repetition lie apart, and how far two seeds."""
     same, between = [], []
-    for cell in sorted({r.unit.cell for r in results if r.unit.kind == "run"}):
-        before, now = ({r.seed: r for r in found.of(cell)} for found in (results, second))
+    for condition in sorted({r.job.condition for r in results if r.job.kind == "run"}):
+        before, now = ({r.seed: r for r in found.of(condition)} for found in (results, second))
         pairs = [(before[seed], now[seed]) for seed in sorted(set(before) & set(now))
                  if rate(before[seed]) == rate(now[seed])]
         if len(pairs) > 1:
@@ -67,9 +67,10 @@ def spread(results: Results, second: Results) -> str:
         return ""
     return (f"A run and its repetition, of one seed and one rate, differ in final accuracy by "
             f"{100 * np.sqrt(np.mean(np.square(same))):.1f} points (root mean square of "
-            f"{len(same)} pairs); two seeds of one cell by {100 * np.sqrt(np.mean(between)):.1f}.")
+            f"{len(same)} pairs); two seeds of one condition by "
+            f"{100 * np.sqrt(np.mean(between)):.1f}.")
 
 
 def rate(result: Result) -> float:
     """A run's learning rate."""
-    return result.unit.recipe.lr
+    return result.job.recipe.lr

@@ -5,10 +5,11 @@ from __future__ import annotations
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from minibn.replication.pool import one_thread_each
 from minibn.replication.results import Result, read_result
-from minibn.replication.runner import train_unit
+from minibn.replication.runner import train_job
 
 
 def repeat(path: str | Path, data_dir: str | Path | None = None, device: str = "cpu"
@@ -20,7 +21,7 @@ def repeat(path: str | Path, data_dir: str | Path | None = None, device: str = "
     """
     before = read_result(path)
     with one_thread_each(), ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        again = pool.submit(train_unit, before.unit, None, data_dir, device).result()
+        again = pool.submit(train_job, before.job, None, data_dir, device).result()
     return again, first_difference(before, again)
 
 
@@ -34,6 +35,13 @@ def first_difference(before: Result, again: Result) -> str | None:
             return f"{name} {old}, now {new}"
     if before.right != again.right:
         return "which test images it gets right"
-    if before.looks != again.looks:
-        return "the looks inside the network"
+    for name, old, new in (("probes", before.probes, again.probes),
+                           ("tests", before.tests, again.tests)):
+        if len(old) != len(new) or any(not _agree(a, b) for a, b in zip(old, new, strict=True)):
+            return f"the {name} of the network"
     return None
+
+
+def _agree(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    """Whether every number of the old entry is in the new one, which may have more."""
+    return all(key in new and new[key] == value for key, value in old.items())

@@ -8,7 +8,7 @@ import numpy as np
 
 from minibn.replication.conditions import BN_5, BN_10, BRN_5, DEBIAS_5, RATES
 from minibn.replication.metrics import (
-    Measure,
+    Metric,
     activation,
     epochs_to,
     final,
@@ -39,8 +39,8 @@ def judge(results: Results, preset: Preset = PRESETS["scaled"]) -> list[Judged]:
     bn, brn, debias = BN_5.key, BRN_5.key, DEBIAS_5.key
     all_cnn, nin = threshold(results, preset, "all_cnn"), threshold(results, preset, "nin")
 
-    def part(what: str, better: str, worse: str, measure: Measure, unit: str) -> Part:
-        difference = compare(results, better, worse, measure)
+    def part(what: str, better: str, worse: str, metric: Metric, unit: str) -> Part:
+        difference = compare(results, better, worse, metric)
         return Part(what, unit, difference, decide(difference))
 
     def sooner(first: str, second: str, network: str, threshold: float) -> Part:
@@ -80,8 +80,8 @@ def judge(results: Results, preset: Preset = PRESETS["scaled"]) -> list[Judged]:
         judged("nin_loss", "On NiN renorm_debias's training loss falls fastest and is lowest.",
                "Fig. 4",
                *(part(f"{when} training loss: {title} − renorm_debias", f"nin-{norm}-b5",
-                      "nin-renorm_debias-b5", measure, "nats")
-                 for when, measure in (("mean", mean_loss), ("last", last_loss))
+                      "nin-renorm_debias-b5", metric, "nats")
+                 for when, metric in (("mean", mean_loss), ("last", last_loss))
                  for norm, title in (("bn", "BN"), ("brn", "BRN")))
                )._replace(note="Against BN two functions are compared: its loss is that of outputs "
                                "normalized by their batch, the others' by averages."),
@@ -128,12 +128,12 @@ def threshold(results: Results, preset: Preset, network: str) -> float:
 def at_one_rate(results: Results) -> str:
     """Batch 10 against batch 5 where both have the rate of batch 10: each has its own above."""
     tens = results.of(BN_10.key)
-    fives = replace(BN_5, lr=tens[0].unit.recipe.lr).key if tens else ""
+    fives = replace(BN_5, lr=tens[0].job.recipe.lr).key if tens else ""
     difference = compare(results, BN_10.key, fives, final)
     if difference is None:
         return ""
     scale = 100 * difference.estimate.mean, 100 * difference.estimate.half
-    return (f"Each at the rate of its own search. Both at batch 10's, {tens[0].unit.recipe.lr:g}, "
+    return (f"Each at the rate of its own search. Both at batch 10's, {tens[0].job.recipe.lr:g}, "
             f"it is {scale[0]:+.2f} ± {scale[1]:.2f} points ({difference.estimate.n} pairs): "
             f"{decide(difference)}.")
 
@@ -146,9 +146,9 @@ def one_rate_of_several(results: Results) -> str:
             "main question).")
 
 
-def nothing_learned(results: Results, *cells: str) -> str:
-    """A remark where every run of these cells ended stuck or diverged."""
-    runs = [r for cell in cells for r in results.of(cell)]
+def nothing_learned(results: Results, *conditions: str) -> str:
+    """A remark where every run of these conditions ended stuck or diverged."""
+    runs = [r for condition in conditions for r in results.of(condition)]
     if not runs or not all(r.stuck or r.status == "diverged" for r in runs):
         return ""
     return "None of these runs learned anything, so nothing was tested."

@@ -1,8 +1,8 @@
 """The paper's figures and tables as data: which networks with which normalization at which batch.
 
-A cell is one curve or one table entry, without sizes, rates and seeds, which a preset adds.  An
-experiment is a list of cells.  Figures 1 to 3 and Tables 2 to 4 share cells, and every run is done
-once, whichever of them asks for it.
+A condition is one curve or one table entry, without sizes, rates and seeds, which a preset adds.
+An experiment is a list of conditions.  Figures 1 to 3 and Tables 2 to 4 share conditions, and every
+run is done once, whichever of them asks for it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ IOFFE = "ioffe"  # a ramp in Ioffe's proportions, 5,000 : 40,000 : 25,000 of 160
 
 
 @dataclass(frozen=True)
-class Cell:
+class Condition:
     """A network, its normalization and its batch.
 
     norm: a name in `NORMS`; variant: what sets it apart from the normalization's default, in a
     word that goes into file names, with its norm_options; accumulate: batches in one update;
-    lr: a learning rate that is not searched but given; rate_of: the key of a cell whose rate it
-    takes, where the two are to differ in one thing alone.
+    lr: a learning rate that is not searched but given; rate_of: the key of a condition whose rate
+    it takes, where the two are to differ in one thing alone.
     """
 
     network: str
@@ -59,28 +59,28 @@ class Cell:
 class Experiment:
     """Cells that are looked at together.
 
-    paper: the number that the paper prints for a cell's final test accuracy (%), by key;
+    paper: the number that the paper prints for a condition's final test accuracy (%), by key;
     paper_epochs: epochs to 60 %, by key.
     """
 
     title: str
-    cells: tuple[Cell, ...]
+    conditions: tuple[Condition, ...]
     paper: dict[str, float] = field(default_factory=dict)
     paper_epochs: dict[str, int] = field(default_factory=dict)
 
 
-def trio(network: str, batch_size: int, **options: Any) -> tuple[Cell, ...]:
+def trio(network: str, batch_size: int, **options: Any) -> tuple[Condition, ...]:
     """BN, BRN and renorm_debias, otherwise equal."""
-    return tuple(Cell(network, norm, batch_size, **options)
+    return tuple(Condition(network, norm, batch_size, **options)
                  for norm in ("bn", "brn", "renorm_debias"))
 
 
-BN_128, BN_10 = Cell("all_cnn", "bn", 128), Cell("all_cnn", "bn", 10)
+BN_128, BN_10 = Condition("all_cnn", "bn", 128), Condition("all_cnn", "bn", 10)
 BN_5, BRN_5, DEBIAS_5 = trio("all_cnn", 5)
 NO_CLIP = {"r_max": None, "d_max": None}
-BRN_NO_CLIP = Cell("all_cnn", "brn", 5, "no_clip", NO_CLIP, rate_of=BRN_5.key)
-BRN_RAMP = Cell("all_cnn", "brn", 5, "ramp", {"ramp": IOFFE}, rate_of=BRN_5.key)
-DEBIAS_NO_CLIP = Cell("all_cnn", "renorm_debias", 5, "no_clip", NO_CLIP, rate_of=DEBIAS_5.key)
+BRN_NO_CLIP = Condition("all_cnn", "brn", 5, "no_clip", NO_CLIP, rate_of=BRN_5.key)
+BRN_RAMP = Condition("all_cnn", "brn", 5, "ramp", {"ramp": IOFFE}, rate_of=BRN_5.key)
+DEBIAS_NO_CLIP = Condition("all_cnn", "renorm_debias", 5, "no_clip", NO_CLIP, rate_of=DEBIAS_5.key)
 
 RATES = (0.01, 0.03)  # at which Table 4 is repeated, whatever the search has chosen
 
@@ -93,8 +93,8 @@ EPOCHS_NIN = {"nin-bn-b5": 26, "nin-brn-b5": 45, "nin-renorm_debias-b5": 18}
 # Averages that are young again after 50 batches: at test BN's then hold nothing of their (0, 1).
 SHORT = {"decay": 0.9}
 BN_SHORT, BRN_SHORT, DEBIAS_SHORT = (
-    Cell(cell.network, cell.norm, 5, "decay_0.9", SHORT, rate_of=cell.key)
-    for cell in (BN_5, BRN_5, DEBIAS_5))
+    Condition(condition.network, condition.norm, 5, "decay_0.9", SHORT, rate_of=condition.key)
+    for condition in (BN_5, BRN_5, DEBIAS_5))
 
 # In order of importance: what comes first is run first.
 EXPERIMENTS: dict[str, Experiment] = {
@@ -120,10 +120,10 @@ EXPERIMENTS: dict[str, Experiment] = {
                              trio("all_cnn", 5, accumulate=10)),
     "small": Experiment("ALL-CNN at batch 2 and 1", trio("all_cnn", 2) + trio("all_cnn", 1)),
     "others": Experiment("LayerNorm, GroupNorm, WeightNorm at batch 5 and 1",
-                         tuple(Cell("all_cnn", norm, batch)
+                         tuple(Condition("all_cnn", norm, batch)
                                for batch in (5, 1) for norm in ("ln", "gn", "wn"))),
     "elu": Experiment("ELU instead of ReLU, ALL-CNN, batch 5",
                       trio("all_cnn", 5, variant="elu", activation="elu")),
     "rates": Experiment("Table 4 at given learning rates, the same for all",
-                        tuple(cell for lr in RATES for cell in trio("all_cnn", 5, lr=lr))),
+                        tuple(one for lr in RATES for one in trio("all_cnn", 5, lr=lr))),
 }

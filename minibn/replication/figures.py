@@ -15,11 +15,11 @@ from minibn.norms import NORMS
 from minibn.plots import STYLES
 from minibn.replication.ablations import open_parts
 from minibn.replication.claims import threshold
-from minibn.replication.conditions import EXPERIMENTS, Cell
-from minibn.replication.presets import Preset, cells_of
+from minibn.replication.conditions import EXPERIMENTS, Condition
+from minibn.replication.presets import Preset, conditions_of
 from minibn.replication.report import DRAWN
 from minibn.replication.results import Result, Results
-from minibn.replication.search import cells_to_search, searched
+from minibn.replication.search import conditions_to_search, searched
 from minibn.replication.statistics import t_quantile
 from minibn.replication.verdicts import Part
 
@@ -27,19 +27,19 @@ LINES = ("-", "--", ":")
 BATCH_COLORS = {128: "#56B4E9", 10: "#E69F00", 5: "#0072B2", 2: "#CC79A7", 1: "#D55E00"}
 PLACES = {"conv5": "convolution", "norm5": "normalization", "relu5": "ReLU"}
 # What has a row of panels of its own in an experiment that varies two things.
-ROWS: dict[str, Callable[[Cell], str]] = {
-    "small": lambda cell: f"batch {cell.batch_size}",
-    "others": lambda cell: f"batch {cell.batch_size}",
-    "rates": lambda cell: f"rate {cell.lr:g}",
-    "clip": lambda cell: NORMS[cell.norm].title,
+ROWS: dict[str, Callable[[Condition], str]] = {
+    "small": lambda condition: f"batch {condition.batch_size}",
+    "others": lambda condition: f"batch {condition.batch_size}",
+    "rates": lambda condition: f"rate {condition.lr:g}",
+    "clip": lambda condition: NORMS[condition.norm].title,
 }
 UNPAIRED = ("fig1", "others")  # epochs or batches differ, or nobody to subtract
 
 
 class Curve(NamedTuple):
-    """One line of a figure: a cell, its label, its color, solid or dashed, its marker."""
+    """One line of a figure: a condition, its label, its color, solid or dashed, its marker."""
 
-    cell: Cell
+    condition: Condition
     label: str
     color: str
     line: str = "-"
@@ -51,29 +51,29 @@ def report_figures(results: Results, preset: Preset) -> dict[str, Figure]:
     figures = {}
     for name in DRAWN:
         experiment = EXPERIMENTS[name]
-        cells = [cell for cell in experiment.cells if results.of(cell.key)]
-        if not cells:
+        conditions = [condition for condition in experiment.conditions if results.of(condition.key)]
+        if not conditions:
             continue
         if name == "fig6":
-            figures[name] = inside_figure(results, cells)
+            figures[name] = inside_figure(results, conditions)
             continue
-        networks = {cell.network for cell in cells}
+        networks = {condition.network for condition in conditions}
         counted = [threshold(results, preset, network) for network in networks]
         line = counted[0] if len(counted) == 1 and experiment.paper_epochs else None
-        rows: dict[str, list[Cell]] = {}
-        for cell in cells:
-            rows.setdefault(ROWS.get(name, lambda cell: "")(cell), []).append(cell)
+        rows: dict[str, list[Condition]] = {}
+        for condition in conditions:
+            rows.setdefault(ROWS.get(name, lambda condition: "")(condition), []).append(condition)
         curves = [(title, by_batch(row) if name == "fig1" else by_method(row))
                   for title, row in rows.items()]
         figures[name] = curves_figure(results, curves, experiment.title, line,
                                       paired=name not in UNPAIRED)
-    groups: dict[str, list[Cell]] = {}
-    for cell in cells_to_search(cells_of(EXPERIMENTS)):
-        if searched(results, cell.key):
-            gathered = f" x {cell.accumulate}" if cell.accumulate > 1 else ""
-            setting = f"{cell.network}, batch {cell.batch_size}{gathered}"
-            groups.setdefault(setting + (", ELU" if cell.activation == "elu" else ""),
-                              []).append(cell)
+    groups: dict[str, list[Condition]] = {}
+    for condition in conditions_to_search(conditions_of(EXPERIMENTS)):
+        if searched(results, condition.key):
+            gathered = f" x {condition.accumulate}" if condition.accumulate > 1 else ""
+            setting = f"{condition.network}, batch {condition.batch_size}{gathered}"
+            groups.setdefault(setting + (", ELU" if condition.activation == "elu" else ""),
+                              []).append(condition)
     if groups:
         figures["search"] = search_figure(results, list(groups.items()))
     parts = open_parts(results)
@@ -83,21 +83,21 @@ def report_figures(results: Results, preset: Preset) -> dict[str, Figure]:
     return figures
 
 
-def by_method(cells: Sequence[Cell]) -> list[Curve]:
+def by_method(conditions: Sequence[Condition]) -> list[Curve]:
     """Color and marker of each normalization as in all of minibn's figures; variants dashed."""
     seen: dict[str, int] = {}
     curves = []
-    for cell in cells:
-        count = seen[cell.norm] = seen.get(cell.norm, -1) + 1
-        style = STYLES[cell.norm]
-        curves.append(Curve(cell, cell.method, style.color, LINES[count], style.marker))
+    for condition in conditions:
+        count = seen[condition.norm] = seen.get(condition.norm, -1) + 1
+        style = STYLES[condition.norm]
+        curves.append(Curve(condition, condition.method, style.color, LINES[count], style.marker))
     return curves
 
 
-def by_batch(cells: Sequence[Cell]) -> list[Curve]:
+def by_batch(conditions: Sequence[Condition]) -> list[Curve]:
     """One color for each batch size."""
-    return [Curve(cell, f"batch {cell.batch_size}", BATCH_COLORS[cell.batch_size])
-            for cell in cells]
+    return [Curve(condition, f"batch {condition.batch_size}", BATCH_COLORS[condition.batch_size])
+            for condition in conditions]
 
 
 def curves_figure(results: Results, rows: Sequence[tuple[str, Sequence[Curve]]], title: str,
@@ -111,11 +111,11 @@ def curves_figure(results: Results, rows: Sequence[tuple[str, Sequence[Curve]]],
     grid = figure.subplots(len(rows), 3 if paired else 2, squeeze=False)
     for panels, (name, curves) in zip(grid, rows, strict=True):
         for curve in curves:
-            found = results.of(curve.cell.key)
+            found = results.of(curve.condition.key)
             label = f"{curve.label} ({len(found)} seeds)"
             band(panels[0], np.array([r.losses() for r in found]), label, curve)
             band(panels[1], np.array([r.curve() for r in found]), label, curve)
-            pairs = results.pairs(curve.cell.key, curves[0].cell.key)
+            pairs = results.pairs(curve.condition.key, curves[0].condition.key)
             if paired and pairs and curve is not curves[0]:
                 band(panels[2], 100 * np.array([r.curve() - first.curve() for r, first in pairs]),
                      label, curve)
@@ -169,20 +169,21 @@ def differences_figure(rows: Sequence[tuple[str, Part]], title: str, unit: str) 
     return figure
 
 
-def search_figure(results: Results, groups: Sequence[tuple[str, Sequence[Cell]]]) -> Figure:
+def search_figure(results: Results, groups: Sequence[tuple[str, Sequence[Condition]]]) -> Figure:
     """Held-out accuracy against the learning rate, a panel for each setting."""
     columns = 4
     rows = math.ceil(len(groups) / columns)
     figure = new_figure(11, 2.3 * rows + 0.4)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    highest = max(accuracy for _, cells in groups for cell in cells
-                  for accuracy in searched(results, cell.key).values())
-    for axes, (title, cells) in zip(panels, groups, strict=False):
-        for cell in cells:
-            found = searched(results, cell.key)
-            axes.plot(list(found), list(found.values()), label=cell.method, linewidth=1.4,
-                      color=STYLES[cell.norm].color, marker=STYLES[cell.norm].marker, markersize=4)
-        rates = sorted({lr for cell in cells for lr in searched(results, cell.key)})
+    highest = max(accuracy for _, conditions in groups for condition in conditions
+                  for accuracy in searched(results, condition.key).values())
+    for axes, (title, conditions) in zip(panels, groups, strict=False):
+        for condition in conditions:
+            found = searched(results, condition.key)
+            axes.plot(list(found), list(found.values()), label=condition.method, linewidth=1.4,
+                      color=STYLES[condition.norm].color, marker=STYLES[condition.norm].marker,
+                      markersize=4)
+        rates = sorted({lr for condition in conditions for lr in searched(results, condition.key)})
         axes.set_xscale("log")
         axes.set_xticks(rates, [f"{lr:g}" for lr in rates], minor=False)
         axes.minorticks_off()
@@ -190,7 +191,7 @@ def search_figure(results: Results, groups: Sequence[tuple[str, Sequence[Cell]]]
         axes.set_ylim(0, highest * 1.1)
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.tick_params(labelsize=7)
-        axes.legend(frameon=False, fontsize=6.5, ncol=2 if len(cells) > 3 else 1)
+        axes.legend(frameon=False, fontsize=6.5, ncol=2 if len(conditions) > 3 else 1)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     for axes in panels[len(groups):]:
@@ -200,7 +201,7 @@ def search_figure(results: Results, groups: Sequence[tuple[str, Sequence[Cell]]]
     return figure
 
 
-def inside_figure(results: Results, cells: Sequence[Cell]) -> Figure:
+def inside_figure(results: Results, conditions: Sequence[Condition]) -> Figure:
     """Figure 6: channel means and variances at conv5 through training, then r, d and the clip.
 
     Lines: the median channel; bands: the middle 90 % of the channels; both means over seeds.
@@ -210,15 +211,15 @@ def inside_figure(results: Results, cells: Sequence[Cell]) -> Figure:
     figure.suptitle("Figure 6: conv5 of ALL-CNN in training, batch 5", fontsize=11)
     for row, moment in enumerate(("mean", "variance")):
         for axes, (place, name) in zip(panels[row], PLACES.items(), strict=True):
-            for curve in by_method(cells):
+            for curve in by_method(conditions):
                 # At first renorm_debias lies on BN, which is drawn over it, dashed.
-                dashed = curve._replace(line="--") if curve.cell.norm == "bn" else curve
-                trace(axes, results.of(curve.cell.key), dashed, moment, place)
+                dashed = curve._replace(line="--") if curve.condition.norm == "bn" else curve
+                trace(axes, results.of(curve.condition.key), dashed, moment, place)
             finish(axes, "updates", f"{moment} of a channel", log=True)
             axes.set_title(f"after the {name}", fontsize=10)
     for axes, name in zip(panels[2], ("r", "d", "clipped"), strict=True):
-        for curve in by_method([cell for cell in cells if cell.norm != "bn"]):
-            trace(axes, results.of(curve.cell.key), curve, name)
+        for curve in by_method([condition for condition in conditions if condition.norm != "bn"]):
+            trace(axes, results.of(curve.condition.key), curve, name)
         finish(axes, "updates", {"clipped": "clipped channels, all layers"}.get(
             name, f"{name} at norm5"), log=True)
     panels[2, 2].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
@@ -231,12 +232,12 @@ def inside_figure(results: Results, cells: Sequence[Cell]) -> Figure:
 
 def trace(axes: Axes, found: Sequence[Result], curve: Curve, name: str, place: str | None = None
           ) -> None:
-    """What the looks say of `name`, against updates."""
-    if not found or not found[0].looks or name not in found[0].looks[0]:
+    """What the probes say of `name`, against updates."""
+    if not found or not found[0].probes or name not in found[0].probes[0]:
         return
-    x = [one["update"] for one in found[0].looks]
-    values = np.array([[one[name] if place is None else one[name][place] for one in r.looks]
-                       for r in found if len(r.looks) == len(x)], float).mean(0)
+    x = [one["update"] for one in found[0].probes]
+    values = np.array([[one[name] if place is None else one[name][place] for one in r.probes]
+                       for r in found if len(r.probes) == len(x)], float).mean(0)
     if values.ndim == 1:                                   # a share, not quantiles over channels
         axes.plot(x, values, color=curve.color, label=curve.label, linewidth=1.6)
         return

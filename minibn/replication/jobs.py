@@ -1,4 +1,4 @@
-"""A unit of work: one recipe, on one part of a data set, with one seed."""
+"""A job: one recipe, on one part of a data set, with one seed."""
 
 from __future__ import annotations
 
@@ -97,35 +97,44 @@ def _load(subset: Subset, data_dir: str | Path | None) -> Dataset:
 
 
 @dataclass(frozen=True)
-class Unit:
+class Job:
     """One training run.
 
-    name: the result's path without ".json"; cell: the key of the cell that it measures;
-    kind: "run", "search" (of a learning rate) or "pilot"; looks: whether to look inside the
-    network on the way (`looks.py`).
+    name: the result's path without ".json"; condition: the key of the condition that it measures;
+    kind: "run", "search" (of a learning rate) or "pilot"; probes: whether to probe the network
+    on the way (`probes.py`); tests_per_epoch: how often to test in an epoch, at equal distances
+    and in every test mode (0: after it, in the modes of the history alone); reestimate: from how
+    many training images each of these tests estimates BN's statistics anew (0: not at all).
     """
 
     name: str
-    cell: str
+    condition: str
     kind: str
     recipe: Recipe
     subset: Subset
-    looks: bool = True
+    probes: bool = True
+    tests_per_epoch: int = 0
+    reestimate: int = 0
 
     @property
     def images(self) -> int:
         """Training images over all epochs: a measure of its length."""
         return self.recipe.epochs * (self.subset.train or 50_000)
 
+    @property
+    def updates_per_epoch(self) -> int:
+        """Updates in an epoch."""
+        return (self.subset.train or 50_000) // (self.recipe.batch_size * self.recipe.accumulate)
+
     def as_dict(self) -> dict[str, Any]:
         """The record as JSON can hold it."""
         return {**asdict(self), "recipe": self.recipe.as_dict()}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Unit:
-        """The unit that `as_dict` wrote; ValueError for names that no unit has."""
+    def from_dict(cls, values: dict[str, Any]) -> Job:
+        """The job that `as_dict` wrote; ValueError for names that no job has."""
         unknown = set(values) - {f.name for f in fields(cls)}
         if unknown:
-            raise ValueError(f"a unit has no {', '.join(sorted(unknown))}")
+            raise ValueError(f"a job has no {', '.join(sorted(unknown))}")
         return cls(**{**values, "recipe": Recipe.from_dict(values["recipe"]),
                       "subset": Subset(**values["subset"])})

@@ -13,7 +13,7 @@ from minibn.replication.conditions import (
     DEBIAS_5,
     DEBIAS_SHORT,
     RATES,
-    Cell,
+    Condition,
     trio,
 )
 from minibn.replication.metrics import (
@@ -48,7 +48,7 @@ def main_question(results: Results, preset: Preset, judged: Sequence[Judged],
     """
     by_key = {one.key: one for one in judged}
     speed, end = by_key["speed"], by_key["final"]
-    rates = {r.unit.recipe.lr for cell in (BN_5, BRN_5, DEBIAS_5) for r in results.of(cell.key)}
+    rates = {r.job.recipe.lr for one in (BN_5, BRN_5, DEBIAS_5) for r in results.of(one.key)}
     at = threshold(results, preset, "all_cnn")
     rows = [("final accuracy", final, "points"),
             ("final accuracy, both tested by moving averages", final_in("moving"), "points"),
@@ -58,33 +58,33 @@ def main_question(results: Results, preset: Preset, judged: Sequence[Judged],
             (f"epochs to {at:.0%} (minus: sooner)", epochs_to(at), "epochs"),
             ("training loss, mean over all epochs (minus: lower)", mean_loss, "nats")]
     of_end, of_curve, of_speed = rows[0], rows[3], rows[5]
-    table = [[what, *(shown(compare(results, DEBIAS_5.key, other, measure), unit)
+    table = [[what, *(shown(compare(results, DEBIAS_5.key, other, metric), unit)
                       for other in (BN_5.key, BRN_5.key))]
-             for what, measure, unit in rows]
+             for what, metric, unit in rows]
     unlike_brn = [what.split(" (")[0] + f" ({shown(difference, unit)})"
-                  for what, measure, unit in rows
-                  if decide(difference := compare(results, DEBIAS_5.key, BRN_5.key, measure))
+                  for what, metric, unit in rows
+                  if decide(difference := compare(results, DEBIAS_5.key, BRN_5.key, metric))
                   != OPEN]
     later = results.after(preset.first_round)
     if preset.first_round and later.pairs(DEBIAS_5.key, BN_5.key):
         table += [[f"{what}, seeds from {preset.first_round + 1} on", *(
-            shown(compare(later, DEBIAS_5.key, other, measure), unit)
-            for other in (BN_5.key, BRN_5.key))] for what, measure, unit in (of_end, of_speed)]
+            shown(compare(later, DEBIAS_5.key, other, metric), unit)
+            for other in (BN_5.key, BRN_5.key))] for what, metric, unit in (of_end, of_speed)]
         table.append([f"final accuracy, seeds from {preset.first_round + 1} on, allowing for other "
                       "test images", *(
                           shown(compare_images(later, DEBIAS_5.key, other), "points")
                           for other in (BN_5.key, BRN_5.key))])
     for lr in RATES:
-        bn, brn, debias = (cell.key for cell in trio("all_cnn", 5, lr=lr))
+        bn, brn, debias = (condition.key for condition in trio("all_cnn", 5, lr=lr))
         if results.of(debias):
             table += [[f"{what}, all at rate {lr:g}", *(
-                shown(compare(results, debias, other, measure), unit) for other in (bn, brn))]
-                for what, measure, unit in (of_end, of_curve, of_speed)]
-    own = [key for cell in (DEBIAS_5, BN_5, BRN_5) if (key := at_own_best(results, cell))]
+                shown(compare(results, debias, other, metric), unit) for other in (bn, brn))]
+                for what, metric, unit in (of_end, of_curve, of_speed)]
+    own = [key for condition in (DEBIAS_5, BN_5, BRN_5) if (key := at_own_best(results, condition))]
     if len(own) == 3 and own != [DEBIAS_5.key, BN_5.key, BRN_5.key]:
         table += [[f"{what}, each at the rate of its own best search run", *(
-            shown(compare(results, own[0], other, measure), unit) for other in own[1:])]
-            for what, measure, unit in (of_end, of_curve)]
+            shown(compare(results, own[0], other, metric), unit) for other in own[1:])]
+            for what, metric, unit in (of_end, of_curve)]
     n = len(results.pairs(DEBIAS_5.key, BN_5.key))
     lines = [line for line in [
         f"**Does renorm_debias converge faster at batch 5? {capital(speed.verdict)}. Does it end "
@@ -104,7 +104,7 @@ def main_question(results: Results, preset: Preset, judged: Sequence[Judged],
         "is expected to miss the truth.",
         "Would another way of looking change it? renorm_debias minus the other, paired; in "
         "brackets pairs above 0, then the smallest true difference that would have shown:",
-        markdown(["measure", "− BN", "− BRN"], table),
+        markdown(["metric", "− BN", "− BRN"], table),
     ] if line]
     return "\n\n".join(lines)
 
@@ -186,8 +186,8 @@ def other_rates(results: Results) -> str:
 
 def cost_of_sharing(results: Results, lr: float) -> str:
     """What each of the three gains by leaving the chosen rate, which they share, for this one."""
-    cells = zip(trio("all_cnn", 5, lr=lr), (BN_5, BRN_5, DEBIAS_5), strict=True)
-    gains = [f"{here.method} {shown(difference, 'points')}" for here, chosen in cells
+    conditions = zip(trio("all_cnn", 5, lr=lr), (BN_5, BRN_5, DEBIAS_5), strict=True)
+    gains = [f"{here.method} {shown(difference, 'points')}" for here, chosen in conditions
              if (difference := compare(results, here.key, chosen.key, final)) is not None]
     across = compare(results, replace(BN_5, lr=lr).key, DEBIAS_5.key, final)
     return (f"The shared rate does not cost all the same. At {lr:g} instead final accuracy is "
@@ -208,11 +208,11 @@ def younger_averages(results: Results) -> str:
             "stale average?” below; a control that was added after first results).")
 
 
-def at_own_best(results: Results, cell: Cell) -> str | None:
-    """The key of the cell at the rate that was best in its own search; None if it was not run."""
-    rates = searched(results, cell.key)
+def at_own_best(results: Results, condition: Condition) -> str | None:
+    """The key of the condition at the best rate of its own search; None if it was not run."""
+    rates = searched(results, condition.key)
     if not rates:
         return None
     own = max(rates, key=lambda lr: rates[lr])
-    return next((key for key in (cell.key, replace(cell, lr=own).key)
-                 if results.of(key) and results.of(key)[0].unit.recipe.lr == own), None)
+    return next((key for key in (condition.key, replace(condition, lr=own).key)
+                 if results.of(key) and results.of(key)[0].job.recipe.lr == own), None)

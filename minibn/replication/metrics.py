@@ -8,7 +8,7 @@ import numpy as np
 
 from minibn.replication.results import Result
 
-Measure = Callable[[Result], float]
+Metric = Callable[[Result], float]
 
 
 def final(result: Result) -> float:
@@ -16,7 +16,7 @@ def final(result: Result) -> float:
     return result.final()
 
 
-def final_in(mode: str) -> Measure:
+def final_in(mode: str) -> Metric:
     """Test accuracy after the last epoch in this test mode."""
     return lambda result: result.final(mode)
 
@@ -36,9 +36,9 @@ def first_epoch(result: Result) -> float:
     return float(result.curve()[0])
 
 
-def epochs_to(threshold: float) -> Measure:
+def epochs_to(threshold: float) -> Metric:
     """Epochs to the threshold, interpolated; one more than the run had where it never came."""
-    return lambda result: min(result.crossing(threshold), result.unit.recipe.epochs + 1)
+    return lambda result: min(result.crossing(threshold), result.job.recipe.epochs + 1)
 
 
 def mean_loss(result: Result) -> float:
@@ -57,15 +57,20 @@ def roughness(result: Result) -> float:
     return float(bends.mean()) if len(bends) else 0.0
 
 
-def activation(moment: str, place: str = "relu5") -> Measure:
+def activation(moment: str, place: str = "relu5") -> Metric:
     """The median channel's mean or variance after conv5's activation, mean over all epochs' ends.
 
-    The looks before the end of the first epoch are left out; NaN where there are no others, or
-    where a look met NaN or infinity.
+    The probes before the end of the first epoch are left out; NaN where there are no others, or
+    where a probe met NaN or infinity.
     """
-    def measure(result: Result) -> float:
-        recipe = result.unit.recipe
-        each = (result.unit.subset.train or 50_000) // (recipe.batch_size * recipe.accumulate)
-        values = [one[moment][place][2] for one in result.looks if one["update"] % each == 0]
+    def metric(result: Result) -> float:
+        recipe = result.job.recipe
+        each = (result.job.subset.train or 50_000) // (recipe.batch_size * recipe.accumulate)
+        values = [one[moment][place][2] for one in result.probes if one["update"] % each == 0]
         return float(np.mean(values)) if values and None not in values else np.nan
-    return measure
+    return metric
+
+
+def final_mean(result: Result, mode: str | None = None) -> float:
+    """Test accuracy, mean of the last two epochs; chance if the run diverged."""
+    return float(result.curve(mode)[-2:].mean()) if result.status == "done" else result.chance

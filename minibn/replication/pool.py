@@ -1,6 +1,6 @@
-"""Carry out many units: over processes with one BLAS thread each, or over a Dask cluster.
+"""Carry out many jobs: over processes with one BLAS thread each, or over a Dask cluster.
 
-A unit is a pure function of its settings, so both give the same results, in any order.
+A job is a pure function of its settings, so both give the same results, in any order.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.connection import wait as wait_for
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from tqdm import tqdm
 
-from minibn.replication.jobs import Unit
+from minibn.replication.jobs import Job
 from minibn.replication.results import result_path
 from minibn.replication.runner import carry_out
 
@@ -28,44 +30,92 @@ THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
            "VECLIB_MAXIMUM_THREADS")
 REPORT_EVERY = 0.5  # seconds between a worker's messages to the bar
 PATIENCE = "30s"    # of waiting for the scheduler
+ASK_AGAIN = 20.0    # seconds until a job that another process has is asked for again
 
 
-def carry_out_all(units: list[Unit], out: str | Path, work: str | Path,
+def carry_out_all(jobs: list[Job] | Callable[[], list[Job]], out: str | Path, work: str | Path,
                   data_dir: str | Path | None = None, *, processes: int | None = None,
-                  scheduler: str | None = None, device: str = "cpu", progress: bool = True
-                  ) -> list[Path]:
-    """Do every unit whose result does not exist; returns the results' paths.
+                  scheduler: str | None = None, device: str = "cpu", progress: bool = True,
+                  announce: Callable[[Path], None] | None = None) -> None:
+    """Do every job whose result does not exist.
 
-    processes: how many at once (default: one for each core); scheduler: the address of a Dask
-    scheduler (tcp://…) that has workers which see the folders `out`, `work` and `data_dir`.
+    jobs: in order; a function that lists them is asked again after every run, for what comes next
+    may depend on what is finished.  processes: how many at once (default: one for each core);
+    scheduler: the address of a Dask scheduler (tcp://…) that has workers which see the folders
+    `out`, `work` and `data_dir`.  announce: called with the path of every result that comes in.
+
+    Another process may work on the same folders: a job that it has is left to it.
     Raises RuntimeError where `distributed` is missing.
     """
-    missing = [unit for unit in units if not result_path(out, unit).exists()]
     settings = (str(out), str(work), None if data_dir is None else str(data_dir), device)
-    with tqdm(total=sum(unit.images for unit in missing), unit="image", unit_scale=True,
-              dynamic_ncols=True, disable=not progress,
-              desc=f"{len(missing)} runs") as bar:
-        if missing and scheduler is not None:
+    source = Source(jobs, Path(out))
+    with tqdm(total=source.images(), unit="image", unit_scale=True, dynamic_ncols=True,
+              disable=not progress, desc=f"{len(source.missing())} runs") as bar:
+        if scheduler is None:
+            if source.missing():
+                over_processes(source, settings, processes or os.cpu_count() or 1, bar, announce)
+            return
+        while missing := source.missing():
             over_cluster(missing, settings, scheduler, bar)
-        elif missing:
-            over_processes(missing, settings, processes or os.cpu_count() or 1, bar)
-    return [result_path(out, unit) for unit in units]
+            source.renew()
 
 
-def over_processes(units: list[Unit], settings: tuple, processes: int, bar: tqdm) -> None:
+class Source:
+    """The jobs to do, as far as they are known, and which of them have no result yet."""
+
+    def __init__(self, jobs: list[Job] | Callable[[], list[Job]], out: Path) -> None:
+        self.list = jobs if callable(jobs) else lambda: jobs
+        self.out = out
+        self.jobs = self.list()
+        self.done_before = {job.name for job in self.jobs if self.is_done(job)}
+
+    def renew(self) -> None:
+        """List the jobs again."""
+        self.jobs = self.list()
+
+    def is_done(self, job: Job) -> bool:
+        """Whether the job has a result."""
+        return result_path(self.out, job).exists()
+
+    def missing(self) -> list[Job]:
+        """The jobs that have none, in order."""
+        return [job for job in self.jobs if not self.is_done(job)]
+
+    def images(self) -> int:
+        """Training images of all jobs that had no result at first."""
+        return sum(job.images for job in self.jobs if job.name not in self.done_before)
+
+
+def over_processes(source: Source, settings: tuple, processes: int, bar: tqdm,
+                   announce: Callable[[Path], None] | None) -> None:
     """In the order given, `processes` at a time."""
     context = get_context("spawn")         # each worker loads NumPy anew, with one BLAS thread
     messages = context.Queue()
     others = set(active_children())
+    running: dict[Future, Job] = {}
+    ask_again: dict[str, float] = {}       # jobs that another process had: when to ask for them
     with one_thread_each(), ProcessPoolExecutor(
-            min(processes, len(units)), context, initialize, (messages,)) as pool:
-        waiting: set[Future] = {pool.submit(in_process, unit, settings) for unit in units}
+            processes, context, initialize, (messages,)) as pool:
         try:
-            while waiting:
-                done, waiting = wait(waiting, timeout=REPORT_EVERY, return_when=FIRST_COMPLETED)
+            while missing := source.missing():
+                names, now = {job.name for job in running.values()}, time.monotonic()
+                free = [job for job in missing
+                        if job.name not in names and ask_again.get(job.name, now) <= now]
+                for job in free[:processes - len(running)]:
+                    running[pool.submit(in_process, job, settings)] = job
+                done = wait(running, REPORT_EVERY, FIRST_COMPLETED).done
+                if not running:
+                    time.sleep(REPORT_EVERY)
                 show(messages, bar)
                 for future in done:
-                    future.result()
+                    job, path = running.pop(future), future.result()
+                    if path is None:
+                        ask_again[job.name] = time.monotonic() + ASK_AGAIN
+                    elif announce is not None:
+                        announce(Path(path))
+                if done or not running:
+                    source.renew()
+                    bar.total = source.images()
         except BaseException:
             for worker in set(active_children()) - others:     # what they did is in checkpoints
                 worker.terminate()
@@ -74,32 +124,32 @@ def over_processes(units: list[Unit], settings: tuple, processes: int, bar: tqdm
     show(messages, bar)
 
 
-def over_cluster(units: list[Unit], settings: tuple, scheduler: str, bar: tqdm) -> None:
-    """On the workers of a Dask scheduler, the first units first."""
+def over_cluster(jobs: list[Job], settings: tuple, scheduler: str, bar: tqdm) -> None:
+    """On the workers of a Dask scheduler, the first jobs first."""
     try:
         from distributed import Client, as_completed
     except ImportError as error:
         raise RuntimeError("--scheduler needs Dask: pip install 'minibn[cluster]'") from error
     with Client(scheduler, timeout=PATIENCE) as client:
-        futures = {client.submit(on_cluster, unit.as_dict(), settings, key=f"minibn-{unit.name}",
-                                 priority=-index, pure=False): unit
-                   for index, unit in enumerate(units)}
+        futures = {client.submit(on_cluster, job.as_dict(), settings, key=f"minibn-{job.name}",
+                                 priority=-index, pure=False): job
+                   for index, job in enumerate(jobs)}
         for future in as_completed(futures):
             future.result()
             bar.update(futures[future].images)
 
 
-def on_cluster(unit: dict[str, Any], settings: tuple) -> None:
-    """What a cluster's worker does: the unit, in a process of its own with one BLAS thread.
+def on_cluster(job: dict[str, Any], settings: tuple) -> None:
+    """What a cluster's worker does: the job, in a process of its own with one BLAS thread.
 
     A worker has loaded NumPy already, with as many threads as it pleased; more threads may add up
     in another order, and give other last digits.  Raises RuntimeError with what the process said.
     """
     with one_thread_each():
         done = subprocess.run([sys.executable, "-m", "minibn.replication.pool"], text=True,
-                              input=json.dumps([unit, settings]), capture_output=True)
+                              input=json.dumps([job, settings]), capture_output=True)
     if done.returncode:
-        raise RuntimeError(f"{unit['name']}: {done.stderr.strip().splitlines()[-1]}")
+        raise RuntimeError(f"{job['name']}: {done.stderr.strip().splitlines()[-1]}")
 
 
 @contextmanager
@@ -121,20 +171,27 @@ _messages: Any = None  # a worker's way to the bar
 
 
 def initialize(messages: Any) -> None:
-    """Remember, in a new worker, where to report progress."""
+    """Remember, in a new worker, where to report progress, and end with the parent process."""
     global _messages
     _messages = messages
+    Thread(target=end_with_parent, daemon=True).start()
 
 
-def in_process(unit: Unit, settings: tuple) -> str:
-    """What a worker process does."""
+def end_with_parent() -> None:
+    """Wait for the end of the parent process, whatever ended it, and end this one."""
+    parent = parent_process()
+    if parent is not None:
+        wait_for([parent.sentinel])
+        os._exit(1)                        # what has been done is in checkpoints
+
+
+def in_process(job: Job, settings: tuple) -> str | None:
+    """What a worker process does; the result's path, or None where another process has the job."""
     out, work, data_dir, device = settings
-    if _messages is None:
-        return str(carry_out(unit, out, work, data_dir, device))
-    reporter = Reporter(_messages.put)
-    path = carry_out(unit, out, work, data_dir, device, reporter.tick)
+    reporter = Reporter(lambda images: None) if _messages is None else Reporter(_messages.put)
+    path = carry_out(job, out, work, data_dir, device, reporter.tick)
     reporter.send()
-    return str(path)
+    return None if path is None else str(path)
 
 
 class Reporter:
@@ -166,5 +223,5 @@ def show(messages: Any, bar: tqdm) -> None:
 
 
 if __name__ == "__main__":                 # the process that `on_cluster` starts
-    given_unit, given_settings = json.load(sys.stdin)
-    in_process(Unit.from_dict(given_unit), tuple(given_settings))
+    given_job, given_settings = json.load(sys.stdin)
+    in_process(Job.from_dict(given_job), tuple(given_settings))

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from minibn.replication.conditions import EXPERIMENTS, IOFFE, Cell
-from minibn.replication.jobs import Subset, Unit
+from minibn.replication.conditions import EXPERIMENTS, IOFFE, Condition
+from minibn.replication.jobs import Job, Subset
 from minibn.replication.results import Result
 from minibn.training.recipe import Recipe
 
@@ -53,86 +53,86 @@ class Preset:
         """Batches in an epoch."""
         return (self.subset.train or 50_000) // batch_size
 
-    def recipe(self, cell: Cell, lr: float, seed: int) -> Recipe:
-        """The whole recipe of a cell."""
-        batch = cell.batch_size
+    def recipe(self, condition: Condition, lr: float, seed: int) -> Recipe:
+        """The whole recipe of a condition."""
+        batch = condition.batch_size
         recipe = Recipe(
-            network=cell.network, norm=cell.norm, width=self.width[cell.network],
-            activation=cell.activation, batch_size=batch, accumulate=cell.accumulate,
+            network=condition.network, norm=condition.norm, width=self.width[condition.network],
+            activation=condition.activation, batch_size=batch, accumulate=condition.accumulate,
             epochs=self.epochs[batch], lr=lr, lr_every=self.lr_every[batch], seed=seed)
-        return replace(recipe, norm_options=self.norm_options(cell, recipe))
+        return replace(recipe, norm_options=self.norm_options(condition, recipe))
 
-    def norm_options(self, cell: Cell, recipe: Recipe) -> dict[str, Any]:
-        """The cell's options, with Ioffe's ramp scaled to the run's number of batches."""
-        options = dict(cell.norm_options)
-        if cell.batch_size in self.decay:
-            options["decay"] = self.decay[cell.batch_size]
+    def norm_options(self, condition: Condition, recipe: Recipe) -> dict[str, Any]:
+        """The condition's options, with Ioffe's ramp scaled to the run's number of batches."""
+        options = dict(condition.norm_options)
+        if condition.batch_size in self.decay:
+            options["decay"] = self.decay[condition.batch_size]
         if options.get("ramp") == IOFFE:
             batches = recipe.epochs * self.updates(recipe.batch_size)
             options["ramp"] = [round(batches * step / 160_000) for step in (5000, 40_000, 25_000)]
         return options
 
-    def run(self, cell: Cell, lr: float, seed: int) -> Unit:
-        """One replication of a cell."""
-        return Unit(f"{cell.key}-s{seed}", cell.key, "run", self.recipe(cell, lr, seed),
-                    self.subset)
+    def run(self, condition: Condition, lr: float, seed: int) -> Job:
+        """One replication of a condition."""
+        return Job(f"{condition.key}-s{seed}", condition.key, "run",
+                   self.recipe(condition, lr, seed), self.subset)
 
-    def grid(self, cell: Cell) -> tuple[float, ...]:
-        """The learning rates that are tried for a cell."""
-        return self.rates[cell.images_per_update] if cell.lr is None else (cell.lr,)
+    def grid(self, condition: Condition) -> tuple[float, ...]:
+        """The learning rates that are tried for a condition."""
+        return self.rates[condition.images_per_update] if condition.lr is None else (condition.lr,)
 
-    def search(self, cell: Cell) -> list[Unit]:
-        """The runs among which the cell's learning rate is chosen; none where there is no choice.
+    def search(self, condition: Condition) -> list[Job]:
+        """The runs that choose the condition's learning rate; none where there is no choice.
 
         They train on the same images as the replications, with another seed, and are tested on
         held-out training images.
         """
-        if len(self.grid(cell)) == 1 or cell.rate_of:
+        if len(self.grid(condition)) == 1 or condition.rate_of:
             return []
         subset = replace(self.subset, test=self.validation, held_out=True)
-        units = []
-        for lr in self.grid(cell):
-            recipe = self.recipe(cell, lr, SEARCH_SEED)
-            epochs = self.search_epochs[cell.batch_size]
-            stage = self.lr_every[cell.batch_size] * epochs / recipe.epochs
+        jobs = []
+        for lr in self.grid(condition):
+            recipe = self.recipe(condition, lr, SEARCH_SEED)
+            epochs = self.search_epochs[condition.batch_size]
+            stage = self.lr_every[condition.batch_size] * epochs / recipe.epochs
             recipe = replace(recipe, epochs=epochs, lr_every=max(1, round(stage)))
-            units.append(Unit(f"search/{cell.key}-lr{lr:g}", cell.key, "search", recipe, subset,
-                              looks=False))
-        return units
+            jobs.append(Job(f"search/{condition.key}-lr{lr:g}", condition.key, "search", recipe,
+                            subset, probes=False))
+        return jobs
 
-    def pilots(self, rates: dict[str, float]) -> list[Unit]:
+    def pilots(self, rates: dict[str, float]) -> list[Job]:
         """BN at batch 5 with a seed of its own, for each network that is among `rates`.
 
         The threshold is read from it; none where the preset names one.
         """
         if self.threshold:
             return []
-        cells = [Cell(network, "bn", 5) for network in self.width]
-        units = [self.run(cell, rates[cell.key], PILOT_SEED) for cell in cells
-                 if cell.key in rates]
-        return [replace(unit, name=f"pilot/{unit.cell}", kind="pilot", looks=False)
-                for unit in units]
+        conditions = [Condition(network, "bn", 5) for network in self.width]
+        jobs = [self.run(condition, rates[condition.key], PILOT_SEED) for condition in conditions
+                 if condition.key in rates]
+        return [replace(job, name=f"pilot/{job.condition}", kind="pilot", probes=False)
+                for job in jobs]
 
 
-def cells_of(names: Iterable[str]) -> list[Cell]:
-    """The cells of the named experiments, each once, in order."""
-    return list(dict.fromkeys(cell for name in names for cell in EXPERIMENTS[name].cells))
+def conditions_of(names: Iterable[str]) -> list[Condition]:
+    """The conditions of the named experiments, each once, in order."""
+    return list(dict.fromkeys(one for name in names for one in EXPERIMENTS[name].conditions))
 
 
 def replications(preset: Preset, names: Iterable[str], rates: dict[str, float],
-                 seeds: int | None = None) -> list[Unit]:
+                 seeds: int | None = None) -> list[Job]:
     """All runs of the named experiments, each once; an experiment's seeds one after the other.
 
-    rates: the learning rate of each cell; seeds: instead of the preset's numbers.
-    An interruption then leaves every cell of an experiment with equally many seeds.
+    rates: the learning rate of each condition; seeds: instead of the preset's numbers.
+    An interruption then leaves every condition of an experiment with equally many seeds.
     """
-    units: dict[str, Unit] = {}
+    jobs: dict[str, Job] = {}
     for name in names:
         for seed in range(1, (seeds or preset.seeds_for(name)) + 1):
-            for cell in EXPERIMENTS[name].cells:
-                unit = preset.run(cell, rates[cell.key], seed)
-                units.setdefault(unit.name, unit)
-    return list(units.values())
+            for condition in EXPERIMENTS[name].conditions:
+                job = preset.run(condition, rates[condition.key], seed)
+                jobs.setdefault(job.name, job)
+    return list(jobs.values())
 
 
 BATCHES = (1, 2, 5, 10, 128)
@@ -172,13 +172,13 @@ def check_preset(results: Iterable[Result], preset: Preset, folder: Path) -> Non
     Raises ValueError with the first that is not.
     """
     for result in results:
-        unit = result.unit
-        part = (unit.subset.data, unit.subset.classes, unit.subset.train)
+        job = result.job
+        part = (job.subset.data, job.subset.classes, job.subset.train)
         ours = (preset.subset.data, preset.subset.classes, preset.subset.train)
-        if (part, unit.recipe.width) != (ours, preset.width.get(unit.recipe.network)):
-            raise ValueError(f"{folder} holds {unit.name} of another preset than {preset.name} "
-                             f"({unit.subset.data}, {unit.subset.train or 'all'} images, width "
-                             f"{unit.recipe.width})")
+        if (part, job.recipe.width) != (ours, preset.width.get(job.recipe.network)):
+            raise ValueError(f"{folder} holds {job.name} of another preset than {preset.name} "
+                             f"({job.subset.data}, {job.subset.train or 'all'} images, width "
+                             f"{job.recipe.width})")
 
 
 def results_folder(preset: Preset) -> Path:

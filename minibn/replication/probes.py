@@ -1,13 +1,12 @@
-"""Looks inside a network in training, for Figure 6: activations, r, d and the clipped share.
+"""Probes of a network in training, for Figure 6: activations, r, d and the clipped share.
 
-A look passes the first training images through the network in batches of the training's size, as
+A probe passes the first training images through the network in batches of the training's size, as
 a training step would see them but for crop and flip, and puts moving averages and counters back
-afterward: a run with looks has the same result as one without.
+afterward: a run with probes has the same result as one without.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,23 +15,25 @@ from minibn.backend import Array, to_device, to_host
 from minibn.data.batches import test_batches
 from minibn.training import Run
 from minibn.training.evaluation import renormalizers
+from minibn.training.reestimate import state_kept
 
 IMAGES = 50
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)     # quantiles over channels
 
 
 def is_due(update: int, updates_per_epoch: int) -> bool:
-    """Whether to look after this many updates: at powers of two, and after every epoch."""
+    """Whether to probe after this many updates: at powers of two, and after every epoch."""
     return update & (update - 1) == 0 or update % updates_per_epoch == 0
 
 
-def look(run: Run, update: int) -> dict[str, Any]:
+def probe(run: Run, update: int) -> dict[str, Any]:
     """What the training forward pass holds after `update` updates.
 
     Returns `mean` and `variance`, for the outputs of conv5, norm5 and relu5: the quantiles LEVELS
     over channels of each channel's mean and variance over images and places; `r`, `d`: the
     same quantiles over the channels and batches of norm5; `clipped`: share of channels whose r or
-    d met its bound, mean over all layers.  The last three only for BRN and renorm_debias.
+    d met its bound, mean over all layers (these three only for BRN and renorm_debias);
+    `weights`: the norm of every layer's kernel.
     """
     layers = run.model.layers
     watched = [name for name in layers if name in ("conv5", "norm5", "relu5", "elu5")]
@@ -49,7 +50,8 @@ def look(run: Run, update: int) -> dict[str, Any]:
                            run.recipe.batch_size, run.mean, run.std, run.recipe.crop,
                            run.recipe.dtype)
     for x, _ in batches:
-        training_forward(run, to_device(x, run.device), watch)
+        with state_kept(run.model):
+            run.model.forward(to_device(x, run.device), training=True, watch=watch)
         clipped += [layer.clipped for layer in renormalizers(run.model)]
         for name, values in corrections.items():
             if hasattr(layers.get("norm5"), name):
@@ -58,6 +60,7 @@ def look(run: Run, update: int) -> dict[str, Any]:
         "update": update,
         "mean": {name: quantiles(moments.mean) for name, moments in sums.items()},
         "variance": {name: quantiles(moments.variance) for name, moments in sums.items()},
+        "weights": weight_norms(run),
     }
     if clipped:
         found |= {name: quantiles(np.concatenate(values))
@@ -66,17 +69,10 @@ def look(run: Run, update: int) -> dict[str, Any]:
     return found
 
 
-def training_forward(run: Run, x: Array, watch: Callable[[str, Array], None]) -> None:
-    """A training forward pass whose changes to moving averages and counters are taken back."""
-    before = {name: value if isinstance(value, int) else value.copy()
-              for name, value in run.model.state.items()}
-    run.model.forward(x, training=True, watch=watch)
-    state = run.model.state
-    for name, value in before.items():
-        if isinstance(value, int):
-            state[name] = value
-        else:
-            state[name][...] = value
+def weight_norms(run: Run) -> dict[str, float]:
+    """The Euclidean norm of every layer's kernel, to six digits, by layer."""
+    return {name.removesuffix(".w"): float(f"{np.linalg.norm(to_host(w).astype(np.float64)):.6g}")
+            for name, w in run.model.params.items() if name.endswith(".w")}
 
 
 class Moments:

@@ -15,13 +15,13 @@ from minibn.replication.again import again
 from minibn.replication.claims import judge, threshold
 from minibn.replication.conditions import (
     EXPERIMENTS,
-    Cell,
+    Condition,
 )
 from minibn.replication.main_question import main_question
 from minibn.replication.metrics import epochs_to
-from minibn.replication.presets import Preset, cells_of
+from minibn.replication.presets import Preset, conditions_of
 from minibn.replication.results import Results
-from minibn.replication.search import cells_to_search, choose_rates, searched
+from minibn.replication.search import choose_rates, conditions_to_search, searched
 from minibn.replication.statistics import estimate
 from minibn.replication.verdicts import Judged
 from minibn.replication.wording import (
@@ -35,16 +35,16 @@ from minibn.replication.wording import (
     shown,
 )
 
-# The experiments that are drawn, in the report's order; the tables repeat the figures' cells.
+# The experiments that are drawn, in the report's order; the tables repeat the figures' conditions.
 DRAWN = ("fig1", "fig2", "fig3", "fig4", "fig5", "fig6", "clip", "decay", "accumulate", "small",
          "others", "elu", "rates")
 SAME_AS = {"fig1": "Table 2 and ", "fig2": "Table 3 and ", "fig3": "Table 4 and "}
 INSIDE = """\
 Top rows: mean and variance over images and places of each channel; lines are the median channel,
 bands the middle 90 % of the channels, both averaged over seeds.  Bottom: r and d at norm5, and the
-share of channels in which r or d meets its bound, over all layers.  A look passes 50 fixed training
-images through the network in training mode, at powers of two of the updates and after every epoch.
-The paper shows the ReLU's output alone; the columns beside it show what reaches it: what conv5
+share of channels in which r or d meets its bound, over all layers.  A probe passes 50 fixed
+training images through the network in training mode, at powers of two of the updates and after
+every epoch.  The paper shows the ReLU's output alone; the columns beside it show what reaches it: what conv5
 gives, and that normalized, which in BN has mean β and variance γ² whatever conv5 gives."""
 REMARKS = {
     "fig5": "A batch of one normalizes every channel of an image by that image alone, after the "
@@ -84,7 +84,7 @@ def report(results: Results, preset: Preset, paper_cost: str = "",
 
 def opening(results: Results, preset: Preset) -> str:
     """What was done, in a paragraph."""
-    runs = [r for r in results if r.unit.kind == "run"]
+    runs = [r for r in results if r.job.kind == "run"]
     trouble = [r for r in runs if r.status == "diverged" or r.stuck]
     subset = preset.subset
     data = ("drawn images" if subset.data == "synthetic" else
@@ -92,8 +92,9 @@ def opening(results: Results, preset: Preset) -> str:
             f"{subset.test or 10_000:,} test images")
     widths = ", ".join(f"{name} {width}" for name, width in preset.width.items())
     epochs = ", ".join(f"{epochs} at batch {batch}" for batch, epochs in preset.epochs.items())
-    missing = [f"{cell.key} ({len(results.of(cell.key))} of {wanted} seeds)"
-               for cell, wanted in wanted_seeds(preset) if len(results.of(cell.key)) < wanted]
+    missing = [f"{condition.key} ({len(results.of(condition.key))} of {wanted} seeds)"
+               for condition, wanted in wanted_seeds(preset)
+               if len(results.of(condition.key)) < wanted]
     lines = [
         f"Preset `{preset.name}`: {data}; width of the first convolution: {widths} (the paper: 96 "
         f"and 192); epochs: {epochs} (the paper: 100); one drop of the learning rate by 10 after "
@@ -145,36 +146,39 @@ def experiment_sections(results: Results, preset: Preset) -> list[str]:
     sections = []
     for name in DRAWN:
         experiment = EXPERIMENTS[name]
-        cells = [cell for cell in experiment.cells if results.of(cell.key)]
-        if not cells:
+        conditions = [condition for condition in experiment.conditions if results.of(condition.key)]
+        if not conditions:
             continue
         table = (INSIDE if name == "fig6" else
-                 cells_table(results, preset, cells, name) + "\n\n" + REMARKS.get(name, ""))
+                 conditions_table(results, preset, conditions, name) + "\n\n"
+                 + REMARKS.get(name, ""))
         sections.append(f"### {SAME_AS.get(name, '')}{experiment.title}\n\n{table.strip()}\n\n"
                         f"![{experiment.title}](figures/{name}.png)")
     return sections
 
 
-def cells_table(results: Results, preset: Preset, cells: Sequence[Cell], name: str) -> str:
-    """One line for each cell: final accuracy in both modes, epochs, the paper's numbers."""
+def conditions_table(results: Results, preset: Preset, conditions: Sequence[Condition],
+                     name: str) -> str:
+    """One line for each condition: final accuracy in both modes, epochs, the paper's numbers."""
     experiment = EXPERIMENTS[name]
     rows = []
-    for cell in cells:
-        found = results.of(cell.key)
-        at = threshold(results, preset, cell.network)
+    for condition in conditions:
+        found = results.of(condition.key)
+        at = threshold(results, preset, condition.network)
         other = next((m for m in found[0].history.test_accuracy if m != found[0].mode), None)
         reached = sum(np.isfinite(r.crossing(at)) for r in found)
         rows.append([
-            f"{cell.method}{', ELU' if cell.activation == 'elu' else ''}", batch_name(cell),
-            f"{found[0].unit.recipe.lr:g}", str(len(found)),
+            f"{condition.method}{', ELU' if condition.activation == 'elu' else ''}",
+            batch_name(condition),
+            f"{found[0].job.recipe.lr:g}", str(len(found)),
             percent(estimate([r.final() for r in found])),
             percent(estimate([r.final(other) for r in found])) if other else "",
             clipped(found),
-            number(experiment.paper.get(cell.key)),
+            number(experiment.paper.get(condition.key)),
             "" if at == 1 else (
                 plus_minus(estimate([epochs_to(at)(r) for r in found]), 1) if reached else
-                f"> {found[0].unit.recipe.epochs}") + f" ({reached} of {len(found)})",
-            number(experiment.paper_epochs.get(cell.key))])
+                f"> {found[0].job.recipe.epochs}") + f" ({reached} of {len(found)})",
+            number(experiment.paper_epochs.get(condition.key))])
     head = ["method", "batch", "rate", "seeds", "final %", "other mode %", "clipped, train/test %",
             "paper %", "epochs to threshold (reached)", "paper's epochs to 60 %"]
     keep = [i for i in range(len(head)) if i < 5 or any(row[i] for row in rows)]
@@ -184,14 +188,14 @@ def cells_table(results: Results, preset: Preset, cells: Sequence[Cell], name: s
 def search_section(results: Results, preset: Preset) -> str:
     """Held-out accuracy of every rate that was tried."""
     rows = []
-    for cell in cells_to_search(cells_of(EXPERIMENTS)):
-        found = searched(results, cell.key)
+    for condition in conditions_to_search(conditions_of(EXPERIMENTS)):
+        found = searched(results, condition.key)
         try:
-            chosen = choose_rates(preset, [cell], results)[cell.key]
+            chosen = choose_rates(preset, [condition], results)[condition.key]
         except ValueError:                       # its search has not been run to the end
             chosen = None
         if found:
-            rows.append([cell.key, ", ".join(
+            rows.append([condition.key, ", ".join(
                 f"{'**' if lr == chosen else ''}{lr:g}: {100 * accuracy:.1f}"
                 f"{'**' if lr == chosen else ''}" for lr, accuracy in sorted(found.items())),
                 "" if chosen is None or chosen not in (max(found), min(found)) else
@@ -211,20 +215,20 @@ def search_section(results: Results, preset: Preset) -> str:
         "methods whose rates differ by luck would not be compared; the price is that the shared "
         "rate may suit one of them less (the main question has each at its own rate as well). "
         "Variants of the clip have the rate of what they vary.\n\n"
-        + markdown(["cell", "rate: held-out accuracy", "the chosen one is"], rows)
+        + markdown(["condition", "rate: held-out accuracy", "the chosen one is"], rows)
         + "\n\n![Held-out accuracy against the learning rate](figures/search.png)")
 
 
 def beyond_the_grid(results: Results, preset: Preset) -> str:
-    """Which cells were also tried at rates that are not in the choice."""
+    """Which conditions were also tried at rates that are not in the choice."""
     also = {}
-    for cell in cells_to_search(cells_of(EXPERIMENTS)):
-        others = sorted(set(searched(results, cell.key)) - set(preset.grid(cell)))
+    for condition in conditions_to_search(conditions_of(EXPERIMENTS)):
+        others = sorted(set(searched(results, condition.key)) - set(preset.grid(condition)))
         if others:
-            also[cell.key] = ", ".join(f"{lr:g}" for lr in others)
+            also[condition.key] = ", ".join(f"{lr:g}" for lr in others)
     if not also:
         return ""
-    return (" (" + "; ".join(f"{cell} was tried at {rates}, too" for cell, rates in also.items())
+    return (" (" + "; ".join(f"{one} was tried at {rates}, too" for one, rates in also.items())
             + ": these are no part of it)")
 
 
@@ -278,10 +282,10 @@ def provenance(results: Results) -> str:
                       "compares every number."])
 
 
-def wanted_seeds(preset: Preset) -> list[tuple[Cell, int]]:
-    """Each cell with the number of seeds that the preset gives it."""
-    wanted: dict[Cell, int] = {}
+def wanted_seeds(preset: Preset) -> list[tuple[Condition, int]]:
+    """Each condition with the number of seeds that the preset gives it."""
+    wanted: dict[Condition, int] = {}
     for name, experiment in EXPERIMENTS.items():
-        for cell in experiment.cells:
-            wanted[cell] = max(wanted.get(cell, 0), preset.seeds_for(name))
+        for condition in experiment.conditions:
+            wanted[condition] = max(wanted.get(condition, 0), preset.seeds_for(name))
     return list(wanted.items())

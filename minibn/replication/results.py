@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minibn.checks import check_choice, check_number
+from minibn.checks import check_choice, check_integer, check_number
 from minibn.files import explain, read_regular, write_atomically
-from minibn.replication.jobs import Unit
+from minibn.replication.jobs import Job
 from minibn.training.history import History
 
-FORMAT = 1
+FORMAT = 2
+# Format 1 had no tests, and called a job a unit, its condition a cell and the probes looks.
+OLD_NAMES = {"unit": "job", "looks": "probes", "cell": "condition"}
 
 
 @dataclass(frozen=True)
@@ -23,24 +25,26 @@ class Result:
     """A finished run.
 
     status: "done", or "diverged" where the loss became infinite or NaN (`message` says where);
-    looks: what `looks.py` saw; right: for each test image a bit, whether the trained network names
-    its class in the method's own test mode, in hexadecimal ("" if the run diverged); seconds:
-    wall-clock time of all its epochs; made: versions, commit and machine.
+    probes: what `probes.py` saw; tests: accuracy in every test mode after some updates, each
+    {"update": n, "accuracy": {mode: share}}; right: for each test image a bit, whether the trained
+    network names its class in the method's own test mode, in hexadecimal ("" if the run diverged);
+    seconds: wall-clock time of all its epochs; made: versions, commit, machine and times.
     """
 
-    unit: Unit
+    job: Job
     status: str
     history: History
-    looks: list[dict[str, Any]]
+    probes: list[dict[str, Any]]
     right: str
     seconds: float
     made: dict[str, Any]
     message: str = ""
+    tests: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def seed(self) -> int:
         """The seed of weights and order of images."""
-        return self.unit.recipe.seed
+        return self.job.recipe.seed
 
     @property
     def mode(self) -> str:
@@ -50,7 +54,7 @@ class Result:
     @property
     def chance(self) -> float:
         """The accuracy of guessing."""
-        return 1 / (self.unit.subset.classes or 100)
+        return 1 / (self.job.subset.classes or 100)
 
     @property
     def stuck(self) -> bool:
@@ -61,13 +65,19 @@ class Result:
     def curve(self, mode: str | None = None) -> np.ndarray:
         """Test accuracy after each epoch, (epochs,); at chance from where the run diverged."""
         found = self.history.test_accuracy[mode or self.mode]
-        left = self.unit.recipe.epochs - len(found)
+        left = self.job.recipe.epochs - len(found)
         return np.array([*found, *[self.chance] * left])
+
+    def tested(self, mode: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Updates (n,) and accuracies (n,) of all tests within the run, in one test mode."""
+        mode = mode or self.mode
+        pairs = [(one["update"], one["accuracy"][mode]) for one in self.tests]
+        return np.array([u for u, _ in pairs], int), np.array([a for _, a in pairs], float)
 
     def losses(self) -> np.ndarray:
         """Training loss of each epoch, (epochs,); NaN from where the run diverged."""
         found = self.history.train_loss
-        return np.array([*found, *[np.nan] * (self.unit.recipe.epochs - len(found))])
+        return np.array([*found, *[np.nan] * (self.job.recipe.epochs - len(found))])
 
     def final(self, mode: str | None = None) -> float:
         """Test accuracy after the last epoch; chance if the run diverged."""
@@ -75,9 +85,9 @@ class Result:
 
     def right_on_images(self) -> np.ndarray:
         """Which test images the trained network gets right, bool (test images,)."""
-        count = self.unit.subset.test or 10_000
+        count = self.job.subset.test or 10_000
         if self.status != "done":
-            raise ValueError(f"{self.unit.name} diverged: it names no classes")
+            raise ValueError(f"{self.job.name} diverged: it names no classes")
         return np.unpackbits(np.frombuffer(bytes.fromhex(self.right), np.uint8),
                              count=count).astype(bool)
 
@@ -95,10 +105,10 @@ class Result:
 
 
 class Results:
-    """The results of one folder: replications by cell, search runs and pilots apart."""
+    """The results of one folder: replications by condition, search runs and pilots apart."""
 
     def __init__(self, results: list[Result]) -> None:
-        self.by_name = {result.unit.name: result for result in results}
+        self.by_name = {result.job.name: result for result in results}
 
     def __iter__(self) -> Iterator[Result]:
         return iter(self.by_name.values())
@@ -106,19 +116,19 @@ class Results:
     def __len__(self) -> int:
         return len(self.by_name)
 
-    def of(self, cell: str, kind: str = "run") -> list[Result]:
-        """The results of a cell, by seed (searches: by rate)."""
-        found = [r for r in self if r.unit.cell == cell and r.unit.kind == kind]
-        return sorted(found, key=lambda r: (r.seed, r.unit.recipe.lr))
+    def of(self, condition: str, kind: str = "run") -> list[Result]:
+        """The results of a condition, by seed (searches: by rate)."""
+        found = [r for r in self if r.job.condition == condition and r.job.kind == kind]
+        return sorted(found, key=lambda r: (r.seed, r.job.recipe.lr))
 
     def after(self, seed: int) -> Results:
         """The results with a seed larger than this."""
         return Results([r for r in self if r.seed > seed])
 
-    def pairs(self, cell: str, other: str) -> list[tuple[Result, Result]]:
-        """The results of two cells with the same seed, in order of seed."""
+    def pairs(self, condition: str, other: str) -> list[tuple[Result, Result]]:
+        """The results of two conditions with the same seed, in order of seed."""
         others = {r.seed: r for r in self.of(other)}
-        return [(r, others[r.seed]) for r in self.of(cell) if r.seed in others]
+        return [(r, others[r.seed]) for r in self.of(condition) if r.seed in others]
 
 
 def load_results(folder: str | Path) -> Results:
@@ -135,38 +145,56 @@ def read_result(path: str | Path) -> Result:
     content = read_regular(path)
     try:
         values = json.loads(content)
-        if values["format"] != FORMAT:
-            raise ValueError(f"format {values['format']}, this version reads {FORMAT}")
+        if values["format"] == 1:
+            values = _renamed(values) | {"tests": []}
+            values["job"] = _renamed(values["job"])
+        elif values["format"] != FORMAT:
+            raise ValueError(f"format {values['format']}, this version reads 1 and {FORMAT}")
         return _result(values)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path} is not a result of a replication ({explain(error)})") from error
 
 
+def _renamed(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a file of format 1 under the names of today."""
+    return {OLD_NAMES.get(name, name): value for name, value in values.items()}
+
+
 def _result(values: dict[str, Any]) -> Result:
     """The result of these values from a file, each of which is checked."""
     check_choice("status", values["status"], ("done", "diverged"))
-    for name, kind in (("message", str), ("right", str), ("looks", list), ("made", dict)):
+    for name, kind in (("message", str), ("right", str), ("probes", list), ("tests", list),
+                       ("made", dict)):
         if not isinstance(values[name], kind):
             raise TypeError(f"{name} must be a {kind.__name__}, not {values[name]!r}")
     bytes.fromhex(values["right"])                         # a ValueError if it is not hexadecimal
-    return Result(Unit.from_dict(values["unit"]), values["status"],
-                  History.from_dict(values["history"]), values["looks"], values["right"],
+    return Result(Job.from_dict(values["job"]), values["status"],
+                  History.from_dict(values["history"]), values["probes"], values["right"],
                   check_number("seconds", values["seconds"], least=0), values["made"],
-                  values["message"])
+                  values["message"], [_test(one) for one in values["tests"]])
+
+
+def _test(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry of `tests`, checked."""
+    check_integer("update", entry["update"], least=1)
+    for mode, share in entry["accuracy"].items():
+        if check_number(f"the accuracy in mode {mode}", share, least=0) > 1:
+            raise ValueError(f"the accuracy in mode {mode} is {share}, above 1")
+    return entry
 
 
 def write_result(folder: str | Path, result: Result) -> Path:
     """Write the result below `folder`, atomically, and return its path."""
-    path = result_path(folder, result.unit)
+    path = result_path(folder, result.job)
     values = {"format": FORMAT, "status": result.status, "message": result.message,
               "seconds": round(result.seconds, 2), "made": result.made,
-              "unit": result.unit.as_dict(), "history": result.history.as_dict(),
-              "right": result.right, "looks": result.looks}
+              "job": result.job.as_dict(), "history": result.history.as_dict(),
+              "tests": result.tests, "right": result.right, "probes": result.probes}
     lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in values.items())
     write_atomically(path, lambda file: file.write(f"{{\n{lines}\n}}\n".encode()))
     return path
 
 
-def result_path(folder: str | Path, unit: Unit) -> Path:
-    """Where a unit's result belongs."""
-    return Path(folder) / f"{unit.name}.json"
+def result_path(folder: str | Path, job: Job) -> Path:
+    """Where a job's result belongs."""
+    return Path(folder) / f"{job.name}.json"

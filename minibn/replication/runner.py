@@ -1,4 +1,4 @@
-"""Carry out one unit of work: train, look inside on the way, write the result down.
+"""Carry out one job: train, probe and test on the way, write the result down.
 
 A run that was cut off goes on from its checkpoint and ends with the same numbers.
 """
@@ -10,6 +10,8 @@ import os
 import platform
 import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -17,27 +19,49 @@ import numpy as np
 
 import minibn
 from minibn.files import write_atomically
-from minibn.replication.jobs import Unit
-from minibn.replication.probes import is_due, look
+from minibn.replication.claim import claimed
+from minibn.replication.jobs import Job
+from minibn.replication.probes import is_due, probe
 from minibn.replication.results import Result, result_path, write_result
+from minibn.replication.testing import is_test_due, test_after_epoch, test_now
 from minibn.training import Diverged, Run, quiet_overflow
 from minibn.training.checkpoint import load_checkpoint, save_checkpoint
 from minibn.training.evaluation import QUICK_BATCH, predict
 
 
-class Ticker:
-    """Takes the place of a progress bar: called after every update, it counts and looks."""
+@dataclass
+class Seen:
+    """What a run has shown so far beside its history.
 
-    def __init__(self, run: Run, looks: list[dict[str, Any]], wanted: bool,
-                 tick: Callable[[int], None] | None) -> None:
-        self.run, self.looks, self.wanted, self.tick = run, looks, wanted, tick
+    probes, tests: as in `Result`; sittings: versions and machine of each time that it was started
+    or resumed.
+    """
+
+    probes: list[dict[str, Any]] = field(default_factory=list)
+    tests: list[dict[str, Any]] = field(default_factory=list)
+    sittings: list[dict[str, Any]] = field(default_factory=list)
+
+    def until(self, update: int) -> Seen:
+        """What it had shown after that update."""
+        return Seen([one for one in self.probes if one["update"] <= update],
+                    [one for one in self.tests if one["update"] <= update], self.sittings)
+
+
+class Ticker:
+    """Takes the place of a progress bar: called after every update, it counts, probes and tests."""
+
+    def __init__(self, run: Run, job: Job, seen: Seen, tick: Callable[[int], None] | None) -> None:
+        self.run, self.job, self.seen, self.tick = run, job, seen, tick
         self.update_count = run.history.epochs * run.updates_per_epoch
 
     def update(self) -> None:
         """One more update is done."""
         self.update_count += 1
-        if self.wanted and is_due(self.update_count, self.run.updates_per_epoch):
-            self.looks.append(look(self.run, self.update_count))
+        each = self.run.updates_per_epoch
+        if self.job.probes and is_due(self.update_count, each):
+            self.seen.probes.append(probe(self.run, self.update_count))
+        if is_test_due(self.job, self.update_count, each):
+            self.seen.tests.append(test_now(self.run, self.job, self.update_count))
         if self.tick is not None:
             self.tick(self.run.recipe.batch_size * self.run.recipe.accumulate)
 
@@ -45,44 +69,51 @@ class Ticker:
         """Where a bar would show them."""
 
 
-def carry_out(unit: Unit, out: str | Path, work: str | Path, data_dir: str | Path | None = None,
-              device: str = "cpu", tick: Callable[[int], None] | None = None) -> Path:
-    """Do the unit unless its result exists, and return the result's path.
+def carry_out(job: Job, out: str | Path, work: str | Path, data_dir: str | Path | None = None,
+              device: str = "cpu", tick: Callable[[int], None] | None = None) -> Path | None:
+    """Do the job unless its result exists, and return the result's path.
 
+    None, and nothing done, where another process is at it.
     out: folder of results; work: folder of checkpoints; data_dir: folder of the data set;
     tick(images) is called as training images are done, also for those a checkpoint has.
     """
-    path = result_path(out, unit)
-    if not path.exists():
-        write_result(out, train_unit(unit, Path(work), data_dir, device, tick))
-    Progress(Path(work), unit).remove()            # only after the result is on the disk
+    path, progress = result_path(out, job), Progress(Path(work), job)
+    with claimed(progress.checkpoint) as mine:
+        if not mine:
+            return None
+        if not path.exists():
+            write_result(out, train_job(job, Path(work), data_dir, device, tick))
+        progress.remove()                          # only after the result is on the disk
     return path
 
 
-def train_unit(unit: Unit, work: Path | None, data_dir: str | Path | None = None,
+def train_job(job: Job, work: Path | None, data_dir: str | Path | None = None,
                device: str = "cpu", tick: Callable[[int], None] | None = None) -> Result:
-    """Train the unit's recipe to its end, or until its loss is no longer finite.
+    """Train the job's recipe to its end, or until its loss is no longer finite.
 
     work: folder of its checkpoint; None: no checkpoint.
     """
-    run = Run(unit.recipe, unit.subset.load(data_dir), device)
-    progress = None if work is None else Progress(work, unit)
-    looks = [] if progress is None else progress.load(run)
-    ticker = Ticker(run, looks, unit.looks, tick)
+    run = Run(job.recipe, job.subset.load(data_dir), device)
+    progress = None if work is None else Progress(work, job)
+    seen = Seen() if progress is None else progress.load(run)
+    seen.sittings.append(circumstances(device))
+    ticker = Ticker(run, job, seen, tick)
     if tick is not None:
         tick(run.history.epochs * len(run.data.train_images))
     status, message = "done", ""
     with quiet_overflow():
         try:
-            while run.history.epochs < unit.recipe.epochs:
+            while run.history.epochs < job.recipe.epochs:
                 run.epoch(ticker)
+                if job.tests_per_epoch:
+                    seen.tests.append(test_after_epoch(run, job))
                 if progress is not None:
-                    progress.save(run, looks)
+                    progress.save(run, seen)
         except Diverged as error:
             status, message = "diverged", str(error)
         right = "" if message else right_on_images(run)
-    return Result(unit, status, run.history, looks, right, sum(run.history.seconds),
-                  circumstances(device), message)
+    return Result(job, status, run.history, seen.probes, right, sum(run.history.seconds),
+                  made(seen.sittings), message, seen.tests)
 
 
 def right_on_images(run: Run) -> str:
@@ -95,44 +126,55 @@ def right_on_images(run: Run) -> str:
 
 
 class Progress:
-    """A run's checkpoint and, beside it, what has been seen inside the network so far."""
+    """A run's checkpoint and, beside it, what has been seen of it so far."""
 
-    def __init__(self, work: Path, unit: Unit) -> None:
-        self.checkpoint = work / f"{unit.name}.npz"
-        self.looks = work / f"{unit.name}.looks.json"
+    def __init__(self, work: Path, job: Job) -> None:
+        self.checkpoint = work / f"{job.name}.npz"
+        self.seen = work / f"{job.name}.seen.json"
 
-    def load(self, run: Run) -> list[dict[str, Any]]:
-        """Bring the run to where it was cut off, if it was, and return its looks.
+    def load(self, run: Run) -> Seen:
+        """Bring the run to where it was cut off, if it was, and return what it had shown.
 
         Raises ValueError, naming the file, where one of the two is damaged or missing.
         """
         if not self.checkpoint.exists():
-            return []
+            return Seen()
         load_checkpoint(self.checkpoint, run)
         try:
-            looks = json.loads(self.looks.read_text())[str(run.history.epochs)]
-            if not all(isinstance(one["update"], int) for one in looks):
-                raise TypeError("a look without its update")
+            seen = Seen(**json.loads(self.seen.read_text())[str(run.history.epochs)])
+            if not all(isinstance(one["update"], int) for one in seen.probes + seen.tests):
+                raise TypeError("a probe or a test without its update")
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{self.looks} is damaged or missing; remove it and "
+            raise ValueError(f"{self.seen} is damaged or missing; remove it and "
                              f"{self.checkpoint.name} to train this run anew") from error
-        return looks
+        return seen
 
-    def save(self, run: Run, looks: list[dict[str, Any]]) -> None:
+    def save(self, run: Run, seen: Seen) -> None:
         """Write both.
 
-        A kill may fall between the two files, so the looks are kept for the epoch before as well.
+        A kill may fall between the two files, so the state an epoch earlier is kept as well.
         """
         epochs = run.history.epochs
-        last = (epochs - 1) * run.updates_per_epoch
-        both = {epochs - 1: [one for one in looks if one["update"] <= last], epochs: looks}
-        write_atomically(self.looks, lambda file: file.write(json.dumps(both).encode()))
+        earlier = seen.until((epochs - 1) * run.updates_per_epoch)
+        both = {epochs - 1: vars(earlier), epochs: vars(seen)}
+        write_atomically(self.seen, lambda file: file.write(json.dumps(both).encode()))
         save_checkpoint(self.checkpoint, run)
 
     def remove(self) -> None:
         """Delete both."""
         self.checkpoint.unlink(missing_ok=True)
-        self.looks.unlink(missing_ok=True)
+        self.seen.unlink(missing_ok=True)
+
+
+def made(sittings: list[dict[str, Any]]) -> dict[str, Any]:
+    """What goes into a result file: the last sitting, when it ended, and the earlier ones.
+
+    Of an earlier one: when it started, and where its versions or machine were others.
+    """
+    last = sittings[-1]
+    earlier = [{key: value for key, value in one.items() if key == "started" or value != last[key]}
+               for one in sittings[:-1]]
+    return {**last, "finished": now(), "resumed": earlier}
 
 
 def circumstances(device: str) -> dict[str, Any]:
@@ -141,7 +183,13 @@ def circumstances(device: str) -> dict[str, Any]:
         "minibn": minibn.__version__, "commit": commit(), "python": platform.python_version(),
         "numpy": np.__version__, "processor": processor(), "cores": os.cpu_count(),
         "blas_threads": os.environ.get("OPENBLAS_NUM_THREADS"), "device": device,
+        "started": now(),
     }
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def commit() -> str | None:

@@ -1,4 +1,4 @@
-"""The learning rate of every cell, from its accuracy on held-out images over a common grid.
+"""The learning rate of every condition, from its accuracy on held-out images over a common grid.
 
 A search run is short and the held-out images are few, so the best of three rates is in part luck,
 and methods compared at different rates by luck are not compared at all.  Hence the
@@ -13,30 +13,30 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from minibn.replication.conditions import EXPERIMENTS, Cell
-from minibn.replication.presets import Preset, cells_of
+from minibn.replication.conditions import EXPERIMENTS, Condition
+from minibn.replication.presets import Preset, conditions_of
 from minibn.replication.results import Result, Results
 
 METHODS = ("bn", "brn", "renorm_debias")
 
 
-def compared_with(cell: Cell) -> list[Cell]:
-    """The cells that share a rate unless one has a reason not to: BN, BRN and renorm_debias where
-    they stand at the same network, batch, accumulation and activation."""
-    def setting(one: Cell) -> tuple:
+def compared_with(condition: Condition) -> list[Condition]:
+    """The conditions that share a rate unless one has a reason not to: BN, BRN and renorm_debias
+    where they stand at the same network, batch, accumulation and activation."""
+    def setting(one: Condition) -> tuple:
         return one.network, one.batch_size, one.accumulate, one.activation
 
-    found = [one for one in cells_of(EXPERIMENTS) if setting(one) == setting(cell)
+    found = [one for one in conditions_of(EXPERIMENTS) if setting(one) == setting(condition)
              and one.norm in METHODS and one.lr is None and not one.rate_of]
-    return found or [cell]
+    return found or [condition]
 
 
-def cells_to_search(cells: Iterable[Cell]) -> list[Cell]:
-    """The cells whose search the choice for `cells` needs, each once."""
-    needed: list[Cell] = []
-    for cell in cells:
-        if cell.lr is None:
-            needed += compared_with(cell) + ([] if cell.rate_of else [cell])
+def conditions_to_search(conditions: Iterable[Condition]) -> list[Condition]:
+    """The conditions whose search the choice for `conditions` needs, each once."""
+    needed: list[Condition] = []
+    for condition in conditions:
+        if condition.lr is None:
+            needed += compared_with(condition) + ([] if condition.rate_of else [condition])
     return list(dict.fromkeys(needed))
 
 
@@ -46,9 +46,9 @@ def validation_accuracy(result: Result) -> float:
     return float(result.curve()[-2:].mean()) if result.status == "done" else result.chance
 
 
-def searched(results: Results, cell: str) -> dict[float, float]:
+def searched(results: Results, condition: str) -> dict[float, float]:
     """Held-out accuracy at each rate that was tried, by rate; empty without a search."""
-    return {r.unit.recipe.lr: validation_accuracy(r) for r in results.of(cell, "search")}
+    return {r.job.recipe.lr: validation_accuracy(r) for r in results.of(condition, "search")}
 
 
 def best_rate(accuracies: dict[float, float]) -> float:
@@ -56,38 +56,39 @@ def best_rate(accuracies: dict[float, float]) -> float:
     return max(sorted(accuracies), key=accuracies.__getitem__)
 
 
-def choose_rates(preset: Preset, cells: Iterable[Cell], results: Results) -> dict[str, float]:
-    """The learning rate of each cell, by key.
+def choose_rates(preset: Preset, conditions: Iterable[Condition], results: Results
+                 ) -> dict[str, float]:
+    """The learning rate of each condition, by key.
 
     Raises ValueError where a search run that the choice needs is missing.
     """
     chosen: dict[str, float] = {}
-    for cell in cells:
-        grid = preset.grid(cell)
+    for condition in conditions:
+        grid = preset.grid(condition)
         if len(grid) == 1:
-            chosen[cell.key] = grid[0]
-        elif cell.rate_of:
-            parent = next(one for one in cells_of(EXPERIMENTS) if one.key == cell.rate_of)
-            chosen[cell.key] = _choose(preset, parent, results)
+            chosen[condition.key] = grid[0]
+        elif condition.rate_of:
+            parent = next(one for one in conditions_of(EXPERIMENTS) if one.key == condition.rate_of)
+            chosen[condition.key] = _choose(preset, parent, results)
         else:
-            chosen[cell.key] = _choose(preset, cell, results)
+            chosen[condition.key] = _choose(preset, condition, results)
     return chosen
 
 
-def _choose(preset: Preset, cell: Cell, results: Results) -> float:
-    own = _accuracies(preset, cell, results)
-    others = [_accuracies(preset, one, results) for one in compared_with(cell)]
+def _choose(preset: Preset, condition: Condition, results: Results) -> float:
+    own = _accuracies(preset, condition, results)
+    others = [_accuracies(preset, one, results) for one in compared_with(condition)]
     common = best_rate({lr: float(np.mean([one[lr] for one in others])) for lr in own})
     best = best_rate(own)
     error = np.sqrt(2 * own[best] * (1 - own[best]) / preset.validation)
     return best if own[best] - own[common] > error else common
 
 
-def _accuracies(preset: Preset, cell: Cell, results: Results) -> dict[float, float]:
+def _accuracies(preset: Preset, condition: Condition, results: Results) -> dict[float, float]:
     """Held-out accuracy at each rate of the grid."""
-    grid, found = preset.grid(cell), searched(results, cell.key)
+    grid, found = preset.grid(condition), searched(results, condition.key)
     missing = set(grid) - set(found)
     if missing:
-        raise ValueError(f"the search for {cell.key} lacks the rates "
+        raise ValueError(f"the search for {condition.key} lacks the rates "
                          f"{', '.join(f'{lr:g}' for lr in sorted(missing))}")
     return {lr: found[lr] for lr in grid}

@@ -1,7 +1,7 @@
 """The rule that decides a claim, fixed before the runs.
 
-Every part of a claim is a difference between two cells, taken seed by seed (same initial weights,
-same images in the same order) and signed so that the paper expects it above 0.
+Every part of a claim is a difference between two conditions, taken seed by seed (same initial
+weights, same images in the same order) and signed so that the paper expects it above 0.
 
     holds           the 95 % interval of the mean difference lies above 0
     does not hold   it lies below 0
@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minibn.replication.metrics import Measure
+from minibn.replication.metrics import Metric
 from minibn.replication.results import Results
 from minibn.replication.statistics import (
     Difference,
@@ -63,14 +63,14 @@ def judged(key: str, claim: str, where: str, *parts: Part) -> Judged:
     return Judged(key, claim, where, parts, verdict)
 
 
-def compare(results: Results, first: str, second: str, measure: Measure) -> Difference | None:
-    """measure(first) − measure(second) over equal seeds; None with fewer than two pairs.
+def compare(results: Results, first: str, second: str, metric: Metric) -> Difference | None:
+    """metric(first) − metric(second) over equal seeds; None with fewer than two pairs.
 
-    A pair counts where there is something to measure in both: in a run that diverged in its first
+    A pair counts where there is something to metric in both: in a run that diverged in its first
     epoch there are no activations.
     """
     pairs = results.pairs(first, second)
-    found = [(measure(a), measure(b)) for a, b in pairs]
+    found = [(metric(a), metric(b)) for a, b in pairs]
     found = [pair for pair in found if np.isfinite(pair).all()]
     if len(found) < 2:
         return None
@@ -98,7 +98,7 @@ def decide(difference: Difference | None) -> str:
 
 
 def decide_equal(difference: Difference | None, margin: float) -> str:
-    """The rule for a claim that two cells are about equal."""
+    """The rule for a claim that two conditions are about equal."""
     if difference is None or difference.estimate.n < LEAST_PAIRS:
         return OPEN
     low, high = difference.estimate.low, difference.estimate.high

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from minibn.replication.conditions import Cell
+from minibn.replication.conditions import Condition
 from minibn.replication.results import Result
 from minibn.replication.statistics import Difference, Estimate
 from minibn.replication.verdicts import Judged
@@ -58,10 +58,10 @@ def clipped(found: Sequence[Result]) -> str:
     return "/".join(f"{100 * np.mean(values):.1f}" for values in means if values)
 
 
-def batch_name(cell: Cell) -> str:
+def batch_name(condition: Condition) -> str:
     """"5", or "10 × 5" where batches are gathered."""
-    gathered = f"{cell.accumulate} × " if cell.accumulate > 1 else ""
-    return f"{gathered}{cell.batch_size}"
+    gathered = f"{condition.accumulate} × " if condition.accumulate > 1 else ""
+    return f"{gathered}{condition.batch_size}"
 
 
 def number(value: float | None) -> str:
@@ -70,8 +70,8 @@ def number(value: float | None) -> str:
 
 
 def names(found: Sequence[Result]) -> str:
-    """How many runs of which cell, and what became of them."""
-    count = Counter(f"{r.unit.cell} ({'stuck' if r.stuck else 'diverged'}" for r in found)
+    """How many runs of which condition, and what became of them."""
+    count = Counter(f"{r.job.condition} ({'stuck' if r.stuck else 'diverged'}" for r in found)
     return ", ".join(f"{what} × {number})" for what, number in count.items())
 
 

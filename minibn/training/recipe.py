@@ -24,6 +24,16 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def check_drops(drops: Any) -> tuple[int, ...]:
+    """Numbers of epochs in ascending order, as a tuple."""
+    if not isinstance(drops, (tuple, list)):
+        raise TypeError(f"lr_drops must be a list of epochs, not {drops!r}")
+    checked = tuple(check_integer("an epoch of lr_drops", drop, least=1) for drop in drops)
+    if list(checked) != sorted(set(checked)):
+        raise ValueError(f"lr_drops must ascend, not {drops!r}")
+    return checked
+
+
 @dataclass(frozen=True)
 class Recipe:
     """A network, its normalization and how it is trained.
@@ -31,9 +41,10 @@ class Recipe:
     network, norm: names in `MODELS` and `NORMS`; norm_options: keyword arguments of the
     normalization's layer; width: channels of the first convolution; batch_size: images in a batch,
     each normalized by itself; accumulate: batches whose mean gradient makes one update;
-    lr: learning rate, divided by 10 every `lr_every` epochs (None: never); seed: of weights,
-    dropout and the order of images; crop: side of the network's input in pixels, cut at random
-    places in training and from the center in testing (smaller images need a smaller crop).
+    lr: learning rate, divided by 10 every `lr_every` epochs (None: never), or after each of the
+    epochs `lr_drops`; seed: of weights, dropout and the order of images; crop: side of the
+    network's input in pixels, cut at random places in training and from the center in testing
+    (smaller images need a smaller crop).
 
     Equal seeds give equal initial weights and an equal order of images under every norm.
     Raises ValueError or TypeError for values out of range.
@@ -50,6 +61,7 @@ class Recipe:
     epochs: int = 100
     lr: float = 0.1
     lr_every: int | None = None
+    lr_drops: tuple[int, ...] = ()
     momentum: float = 0.9
     weight_decay: float = 0.0
     decay_norms: bool = False
@@ -73,6 +85,9 @@ class Recipe:
         checked["weight_decay"] = check_number("weight_decay", self.weight_decay, least=0)
         if self.lr_every is not None:
             checked["lr_every"] = check_integer("lr_every", self.lr_every, least=1)
+        checked["lr_drops"] = check_drops(self.lr_drops)
+        if self.lr_drops and self.lr_every is not None:
+            raise ValueError("give lr_every or lr_drops, not both")
         checked["dtype"] = check_dtype(self.dtype).name
         checked["norm_options"] = options          # a copy: the caller may go on with the dict
         for name in ("final_relu", "decay_norms", "flip"):
@@ -88,7 +103,9 @@ class Recipe:
 
     def lr_at(self, epoch: int) -> float:
         """The learning rate of an epoch, counted from 0."""
-        return self.lr if self.lr_every is None else step_schedule(self.lr, epoch, self.lr_every)
+        if self.lr_every is not None:
+            return step_schedule(self.lr, epoch, self.lr_every)
+        return self.lr * 0.1 ** sum(epoch >= drop for drop in self.lr_drops)
 
     def as_dict(self) -> dict[str, Any]:
         """The record as JSON can hold it (a tuple in norm_options becomes a list)."""
