@@ -45,7 +45,8 @@ def blocks_of(size: Size, arm: str, results: Results) -> tuple[list[list[Job]], 
     """
     searches, runs_of, reason = [], [], ""
     for search in ARMS[arm].searches:
-        done = [r.job for r in results if r.job.kind == "search"
+        done = [search_job(size, search, r.job.recipe.norm, r.job.recipe.lr, r.seed)
+                for r in results if r.job.kind == "search"
                 and r.job.recipe.batch_size == search.batch and r.job.recipe.norm in search.norms]
         needed = [job for norm in search.norms
                   for job in missing_runs(size, search, norm, results)]

@@ -44,8 +44,9 @@ Top rows: mean and variance over images and places of each channel; lines are th
 bands the middle 90 % of the channels, both averaged over seeds.  Bottom: r and d at norm5, and the
 share of channels in which r or d meets its bound, over all layers.  A probe passes 50 fixed
 training images through the network in training mode, at powers of two of the updates and after
-every epoch.  The paper shows the ReLU's output alone; the columns beside it show what reaches it: what conv5
-gives, and that normalized, which in BN has mean β and variance γ² whatever conv5 gives."""
+every epoch.  The paper shows the ReLU's output alone; the columns beside it show what reaches it:
+what conv5 gives, and that normalized, which in BN has mean β and variance γ² whatever conv5
+gives."""
 REMARKS = {
     "fig5": "A batch of one normalizes every channel of an image by that image alone, after the "
             "last convolution as well.  The global average pool then sees maps whose mean BN has "
