@@ -10,6 +10,7 @@
 #   make site | make serve               the site, in build/site | and open it in a browser
 #   make test-site                       the built site in headless Chromium, where that is at hand
 #   make lint                            style and types
+#   make package                         source archive and wheel, in dist, tried outside of the clone
 #   make clean                           remove the environment and all caches
 
 PYTHON ?= python3
@@ -19,14 +20,14 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 ARGS ?=
 
 .PHONY: compare test test-gpu notebooks lab replicate report benchmark site serve test-site lint \
-        clean
+        package clean
 
 compare: $(VENV)/installed
 	$(BIN)/python -m minibn compare $(ARGS)
 
-# Threads gain nothing on the tests' small arrays.
+# A process for each core; threads gain nothing on the tests' small arrays.
 test: $(VENV)/installed-test
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 # Without a GPU the tests run on an emulated one (tests/cupy_on_cpu/README.md), in a second virtual
 # environment: its CuPy works on no GPU.
@@ -65,6 +66,9 @@ test-site: $(VENV)/installed-site
 lint: $(VENV)/installed-lint
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m mypy
+
+package:
+	PYTHON="$(PYTHON)" .ci/package dist
 
 clean:
 	rm -rf .venv .venv-cupy build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

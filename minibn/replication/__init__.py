@@ -5,7 +5,7 @@
     jobs.py       one run: recipe, part of the data, seed
     runner.py      carry out one run        probes.py   look inside it (Figure 6)
     pool.py        carry out many           search.py  choose their learning rates
-    results.py     the files of finished runs
+    results.py     the files of finished runs; published.py   those that come with minibn
     statistics.py  intervals and paired differences
     metrics.py     what is compared         verdicts.py  the rule that decides
     claims.py      the paper's claims, each judged
@@ -18,6 +18,8 @@ For a notebook: `judge(load_results("results/scaled"))`.
 from minibn.replication.claims import judge
 from minibn.replication.conditions import EXPERIMENTS
 from minibn.replication.presets import PRESETS
+from minibn.replication.published import published
 from minibn.replication.results import Result, Results, load_results
 
-__all__ = ["EXPERIMENTS", "PRESETS", "Result", "Results", "judge", "load_results"]
+__all__ = ["EXPERIMENTS", "PRESETS", "Result", "Results", "judge", "load_results",
+           "published"]

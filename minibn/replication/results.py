@@ -142,7 +142,11 @@ def load_results(folder: str | Path) -> Results:
 
 def read_result(path: str | Path) -> Result:
     """One result; ValueError where the file is none, FileNotFoundError where there is none."""
-    content = read_regular(path)
+    return parse_result(read_regular(path), str(path))
+
+
+def parse_result(content: bytes, path: str) -> Result:
+    """The result in the content of a file; `path`: what an error calls it."""
     try:
         values = json.loads(content)
         if values["format"] == 1:
