@@ -71,7 +71,7 @@ package:
 	PYTHON="$(PYTHON)" .ci/package dist
 
 clean:
-	rm -rf .venv .venv-cupy build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv .venv-cupy build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What each target needs, and no more: the package with its four libraries, then its extras.
