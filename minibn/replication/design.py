@@ -14,7 +14,8 @@ def arms_table(size: Size) -> str:
     """Every arm's searches and runs, one a line."""
     rows = []
     for name, arm in ARMS.items():
-        for line in (*arm.searches, *arm.runs):
+        lines: list[Search | Runs] = [*arm.searches, *arm.runs]
+        for line in lines:
             rows.append([f"**{name}**", arm.title, *_row(size, line)])
         rows[-1].append(str(len({job.name for job in expected_jobs(size, name)})))
     rows = [row if len(row) == 9 else [*row, ""] for row in rows]

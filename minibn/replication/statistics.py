@@ -100,6 +100,30 @@ def difference_on_images(first: np.ndarray, second: np.ndarray) -> Difference:
     return Difference(Estimate(float(mean), half, n), int((by_seed > 0).sum()), detectable)
 
 
+def p_value(values: Sequence[float]) -> float:
+    """Two-sided p of Student's t that the mean of independent values is 0."""
+    x = np.asarray(values, float)
+    error = standard_error(x)
+    if error == 0:
+        return float(x.mean() == 0)
+    return 2 * (1 - t_distribution(abs(x.mean()) / error, len(x) - 1))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values adjusted for their number by Holm's step-down method, in the order given.
+
+    With m values in ascending order, the k-th (from 1) is multiplied by m − k + 1; none is
+    below one before it, none above 1.  If differences are called real where the adjusted p is
+    below α, the probability of one false call or more is at most α.
+    """
+    order = np.argsort(p_values, kind="stable")
+    adjusted, largest = [0.0] * len(order), 0.0
+    for k, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - k) * p_values[i]))
+        adjusted[i] = largest
+    return adjusted
+
+
 def standard_error(x: np.ndarray) -> float:
     """Standard deviation of the mean of x (n,), n ≥ 2."""
     return float(x.std(ddof=1)) / math.sqrt(len(x))
