@@ -4,6 +4,7 @@ import importlib.util
 import json
 import re
 import runpy
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -22,6 +23,15 @@ SOLUTIONS = sorted(NOTEBOOKS.glob("solutions/*.ipynb"))
 EXERCISES = sorted(NOTEBOOKS.glob("exercises/*.ipynb"))
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 CHECK = re.compile(r'teaching\.check\("(\d+\.\d+)", (\w+)\)')      # all that a check cell holds
+
+# What each notebook begins with, after the comment with the line to install what it needs.
+FIRST_CELL = (
+    'import sys\nfrom pathlib import Path\n\n'
+    'for folder in ("..", "../..", "minibn", "../minibn"):'
+    '      # a clone around this notebook or beside it\n'
+    '    if Path(folder, "minibn", "__init__.py").is_file():\n'
+    '        sys.path.insert(0, str(Path(folder).resolve()))\n'
+    '        break\n')
 
 every_notebook = pytest.mark.parametrize(
     "path", CHAPTERS + SOLUTIONS + EXERCISES, ids=lambda path: str(path.relative_to(NOTEBOOKS)))
@@ -76,10 +86,45 @@ def test_outputs_are_kept(path):
         assert any("image/png" in output.get("data", {}) for output in outputs)
 
 
+@pytest.mark.parametrize("path", CHAPTERS + SOLUTIONS, ids=lambda path: str(path.parent.name))
+def test_images_have_alternative_texts(path):
+    if "teaching.caption(" in "".join(map(source, code_cells(path))):
+        pytest.skip("its captions are not text yet")
+    for cell in code_cells(path):
+        for output in cell["outputs"]:
+            if "image/png" in output.get("data", {}):
+                assert len(output["metadata"]["image/png"]["alt"].split()) > 5, source(cell)
+
+
 @every_notebook
-def test_first_cell_works_anywhere(path):
-    first = source(code_cells(path)[0])
-    assert "%pip install" in first and ("is_file()" in first or 'sys.path[:0]' in first)
+def test_first_cell_is_the_same(path):
+    comment, install, *rest = source(code_cells(path)[0]).splitlines(keepends=True)
+    assert comment.startswith("# On a hosted notebook service") and "%pip install" in install
+    assert "".join(rest).startswith(FIRST_CELL) or "sys.path[:0]" in "".join(rest)
+    for needed in ("autograd", "torch"):
+        if any(f"import {needed}" in source(cell) for cell in code_cells(path)):
+            assert needed in install
+
+
+@pytest.mark.parametrize(("place", "files"), [
+    ("clone/notebooks", ["clone/minibn/__init__.py"]),
+    ("clone/notebooks/exercises", ["clone/minibn/__init__.py"]),
+    ("home", ["home/minibn/minibn/__init__.py", "home/minibn/README.md"]),      # beside a clone
+    ("home/course", ["home/minibn/minibn/__init__.py"]),
+    ("installed", ["site/minibn/__init__.py"]),
+    ("installed/beside", ["site/minibn/__init__.py", "installed/beside/minibn/notes.txt"]),
+])
+def test_first_cell_finds_the_package(place, files, tmp_path):
+    """In a clone, beside one, and installed; a folder named minibn is not the package."""
+    for file in files:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text("found = True\n" if file.endswith(".py") else "")
+    (tmp_path / place).mkdir(parents=True, exist_ok=True)
+    said = subprocess.run(
+        [sys.executable, "-S", "-c", FIRST_CELL + "\nimport minibn\nprint(minibn.found)"],
+        cwd=tmp_path / place, env={"PYTHONPATH": str(tmp_path / "site")}, text=True,
+        capture_output=True)
+    assert said.stdout == "True\n", said.stderr
 
 
 @every_solution
