@@ -1,8 +1,8 @@
 """The API reference: one page for each room of the package, made from its docstrings.
 
 minibn's docstrings are plain text that reads well in a terminal: paragraphs, and formulas or tables
-in lines that are indented or hold runs of spaces.  `to_rst` keeps those lines as they are, in
-a box of their own, and turns the rest into paragraphs.
+in lines that are indented or hold runs of spaces.  `to_rst` sets formulas as mathematics, keeps
+other such lines as they are, in a box of their own, and turns the rest into paragraphs.
 """
 
 import importlib
@@ -10,9 +10,11 @@ import pkgutil
 import re
 from types import ModuleType
 
+import mathematics
+
 import minibn
 
-# The rooms in the order of the reference, with what a page says first.
+# The rooms in the order of the reference, with what its first page says of them.
 ROOMS = {
     "norms": "Every normalizer, one file for each algorithm: the equations, the derivation, the "
              "pure functions, and last a layer that keeps parameters and state.",
@@ -49,7 +51,7 @@ def pages() -> dict[str, str]:
     there = rooms()
     found = {"index": index(list(there)), "functional": functional()}
     for room, modules in there.items():
-        found[room] = "\n\n".join([f"# minibn.{room}", ROOMS[room], *map(section, modules)]) + "\n"
+        found[room] = "\n\n".join([f"# minibn.{room}", *map(section, modules)]) + "\n"
     return found
 
 
@@ -98,7 +100,11 @@ def to_rst(lines: list[str]) -> list[str]:
     """A docstring of minibn as reStructuredText."""
     result: list[str] = []
     for block in blocks(lines):
-        if is_layout(block):
+        formulas = mathematics.block(block) if is_indented(block) else None
+        if formulas is not None:
+            result += [".. math::", "   :nowrap:", ""]
+            result += [f"   {line}" for line in rf"\[{formulas}\]".splitlines()]
+        elif is_layout(block):
             result += [".. code-block:: none", "   :class: formula", ""]
             margin = min(len(line) - len(line.lstrip()) for line in block if line.strip())
             result += [f"   {line[margin:]}".rstrip() for line in block]
@@ -151,6 +157,7 @@ def escape(line: str) -> str:
         else:
             parts[i] = re.sub(r"([*|\\])", r"\\\1", part)
             parts[i] = re.sub(r"(\w)_(?!\w)", r"\1\\_", parts[i])
+            parts[i] = re.sub(r"([α-ω]\u0302?)_(\w)(?!\w)", r"\1\\ :sub:`\2`\\ ", parts[i])
     for i in range(2, len(parts), 2):
         if parts[i][:1].isalnum():
             parts[i] = "\\ " + parts[i]
@@ -164,7 +171,8 @@ def connect(app: object) -> None:
 
     def skip(app, what, name, thing, skipped, options):  # noqa: ANN001
         doc = getattr(thing, "__doc__", "") or ""
-        return True if doc.startswith("Alias for field number") else None
+        hidden = doc.startswith("Alias for field number") or name.startswith("check_")
+        return True if hidden else None
 
     app.connect("autodoc-process-docstring", docstring)
     app.connect("autodoc-skip-member", skip)

@@ -12,6 +12,7 @@ HERE = Path(__file__).resolve().parent
 TIMES = HERE / "browser_times.json"        # seconds, as `make site-times` measures them
 START = "the first start takes about half a minute"
 ANSWER = re.compile(r"^ *### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION$", re.DOTALL | re.MULTILINE)
+CHECK_FOLD = {"code_prompt_show": "Show the check", "code_prompt_hide": "Hide the check"}
 # What the browser cannot do, and so what the page says of it, by the chapter's number.
 REAL_MACHINE = {
     "07": "Training on real CIFAR-100 in full mode needs an installation: see [The library]",
@@ -114,8 +115,9 @@ def exercise_page(name: str, book: Path) -> None:
         if blank["cell_type"] == "markdown":
             blank["source"] = links.rewrite(blank["source"], f"notebooks/exercises/{name}.ipynb",
                                             target, book)
-        elif graded.get("grade") and not graded.get("solution"):
-            blank["metadata"]["tags"] = ["hide-input"]                 # a check
+        elif (graded.get("grade") and not graded.get("solution")
+              and blank["source"].count("\n") > 4):                   # a long check
+            blank["metadata"].update(tags=["hide-input"], mystnb=CHECK_FOLD)
         cells.append(blank)
         if blank["source"] != answer["source"] and answer["source"].strip():
             cells.append({**fold(answer), "id": f"{answer.get('id', len(cells))}-solution"})

@@ -1,5 +1,6 @@
 """How the site makes pages from the repository's files, without the site's own libraries."""
 
+import importlib
 import json
 import re
 import sys
@@ -16,6 +17,7 @@ import chapters  # noqa: E402
 import equations  # noqa: E402
 import landing  # noqa: E402
 import links  # noqa: E402
+import mathematics  # noqa: E402
 import project  # noqa: E402
 import pyodide_folder  # noqa: E402
 import sources  # noqa: E402
@@ -137,8 +139,8 @@ def test_docstrings_become_restructured_text(doc, want):
 
 
 def test_layouts_keep_their_columns():
-    block = ["    a   = b        (1)", "", "    cde = f        (2)"]
-    assert api.to_rst(block)[-4:-1] == ["   a   = b        (1)", "", "   cde = f        (2)"]
+    block = ["    a    the first", "", "    cde  the second"]
+    assert api.to_rst(block)[-4:-1] == ["   a    the first", "", "   cde  the second"]
 
 
 def test_reference_knows_every_room_it_can():
@@ -157,3 +159,67 @@ def test_closure_of_a_lock_file():
     (130, "about 2 minutes")])
 def test_durations(seconds, want):
     assert chapters.duration(seconds) == want
+
+
+def test_workflow_asks_for_targets_that_there_are():
+    workflow = (ROOT / ".github" / "workflows" / "site.yml").read_text("utf-8")
+    asked = re.findall(r"run: make ([\w-]+)", workflow)
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    assert asked == ["site", "test-site"]
+    for target in asked:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+    assert str(project.OUT.relative_to(ROOT)) in workflow
+
+
+def test_what_belongs_together_is_pinned():
+    tools = project.PYPROJECT["project"]["optional-dependencies"]["site"]
+    loose = [tool for tool in tools if "==" not in tool and not tool.startswith("pytest")]
+    assert not loose
+    for name in ("pyodide", "mathjax", "playwright-core"):
+        assert project.PINS["integrity"][name].startswith("sha512-")
+    wheels = (ROOT / "site" / "wheels.txt").read_text("utf-8").splitlines()
+    wheels = [line for line in wheels if not line.startswith("#")]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+ --hash=sha256:[0-9a-f]{64}", line) for line in wheels)
+    widgets = [tool for tool in tools if tool.startswith("ipywidgets")]
+    assert [line.split()[0] for line in wheels if line.startswith("ipywidgets")] == widgets
+
+
+@pytest.mark.parametrize(("typed", "latex"), [
+    ("y = a·b/c", r"y &= a \cdot \frac{b}{c}"),
+    ("ŝ_t = s_t/(1 − αᵗ)   (eq. 12)",
+     r"\hat{s}_{t} &= \frac{s_{t}}{1 - \alpha ^{t}} &\quad &\text{(eq. 12)}"),
+    ("σ_B² = mean((x − μ_B)²) + ε",
+     r"\sigma _{B}^{2} &= \operatorname{mean}((x - \mu _{B})^{2}) + \varepsilon "),
+    ("s_t = (1 − α) Σ_{i=1..t} α^{t−i} v_i",
+     r"s_{t} &= (1 - \alpha )\,\sum_{i=1}^{t} \alpha ^{t - i}\,v_{i}"),
+    ("r = clip(σ_B/σ, 1/r_max, r_max)",
+     r"r &= \operatorname{clip}(\sigma _{B}/\sigma ,\,1/r_{\max },\,r_{\max })"),
+    ("dβ = Σ dy      dγ = Σ dy·x̄",
+     r"d\beta  &= \sum dy &\quad d\gamma  &= \sum dy \cdot \bar{x}"),
+    ("σ ← √(v + ε)   from σ = 1",
+     r"\sigma  &\leftarrow \sqrt{v + \varepsilon } &\quad &\text{from }\sigma  = 1"),
+    ("y = (a + b)(c)/(d)", r"y &= \frac{(a + b)(c)}{d}"),
+    ("clip    eqs. 7–8 have none", None),
+    ("μ = mean of x over all axes", None),
+    ("y = (a", None),
+    ("a + b", None),                               # no relation
+])
+def test_typed_formulas_become_latex(typed, latex):
+    whole = mathematics.block([typed])
+    if latex is None:
+        assert whole is None
+    else:
+        assert whole == rf"\begin{{aligned}}{latex}\end{{aligned}}"
+
+
+def test_rows_of_a_formula_are_aligned_and_keep_their_gaps():
+    text = mathematics.block(["a = b", "  = c", "", "d = e"])
+    assert text == (r"\begin{aligned}a &= b \\[3pt]" "\n" r" &= c \\[12pt]" "\n"
+                    r"d &= e\end{aligned}")
+
+
+def test_derivations_of_the_normalizers_are_set_as_mathematics():
+    """The formulas that the reference is opened for, whatever else is shown as typed."""
+    for module in ("batch_norm", "batch_renorm", "renorm_debias", "moving_average"):
+        lines = importlib.import_module(f"minibn.norms.{module}").__doc__.splitlines()
+        assert ".. math::" in api.to_rst(lines), module

@@ -21,6 +21,7 @@ mathjax_path = "tex-svg.js"                        # one file, part of the site
 suppress_warnings = ["mystnb.unknown_mime_type"]
 
 autodoc_typehints = "signature"
+autodoc_type_aliases = {"Array": "Array"}          # NumPy's or CuPy's, not "Any"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True

@@ -5,11 +5,11 @@ import { distance, normalize, stream } from "./demo_numbers.js";
 const STEPS = 300, MEAN = 2, STD = 0.5, PROBE = MEAN + STD, RIGHT = 1;
 const SIZES = [1, 2, 3, 5, 10, 20, 50, 128], DECAYS = [0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998];
 const NAMES = { bn: "BN", brn: "BRN", renorm_debias: "renorm_debias" };
-const WIDTH = 560, HEIGHT = 270, LEFT = 40, RIGHT_EDGE = 8, TOP = 10, BOTTOM = 36;
+const LEFT = 40, RIGHT_EDGE = 8, TOP = 10, BOTTOM = 36, HEIGHT = 230;
 
 const root = document.getElementById("demo");
 const input = (name) => root.querySelector(`[name=${name}]`);
-let seed = 1;
+let seed = 1, WIDTH = 400;                       // as many units as there are pixels
 
 const x = (t) => LEFT + (t / STEPS) * (WIDTH - LEFT - RIGHT_EDGE);
 const scale = ([low, high]) => (v) =>
@@ -45,6 +45,11 @@ function draw() {
 
   const outputs = scale([-1, 4]), stds = scale([0, 1.1]);
   const order = ["bn", "brn", "renorm_debias"];
+  WIDTH = root.querySelector("figure").clientWidth || 400;
+  for (const picture of root.querySelectorAll("svg")) {
+    picture.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
+    picture.setAttribute("height", HEIGHT);
+  }
   root.querySelector("svg.outputs").innerHTML = axes(outputs, [-1, 0, 1, 2, 3, 4], "step t") +
     dots(found.bn.output, outputs, "bn") + line(found.brn.output, outputs, "brn") +
     line(found.renorm_debias.output, outputs, "renorm_debias") + level(RIGHT, outputs, "right: 1");
@@ -70,6 +75,7 @@ function draw() {
     order.map((name) => `${NAMES[name]} ${found[name].std[STEPS - 1].toFixed(2)}`).join(", ") + ".");
 }
 
+window.addEventListener("resize", draw);
 for (const name of ["batch", "decay"]) input(name).addEventListener("input", draw);
 root.querySelector("button").addEventListener("click", () => { seed += 1; draw(); });
 draw();
