@@ -1,4 +1,4 @@
-"""Curves of training, drawn from histories.
+"""Curves of training, and what all figures of minibn share: colors, markers, the finish of axes.
 
 Figures are made without pyplot: nothing global changes, and no window is needed.
 """
@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from minibn.files import write_atomically
-from minibn.norms import NORMS
 from minibn.training.history import History
+
+GRAY = "#888888"                 # lines that are only there to compare with
+BAND = 0.15                      # opacity of bands
 
 
 class Style(NamedTuple):
@@ -27,25 +30,44 @@ class Style(NamedTuple):
     marker: str
 
 
+class Styles(dict):
+    """Styles by the norm's name; one without a style of its own gets the next free one."""
+
+    def __missing__(self, norm: str) -> Style:
+        self[norm] = FREE[(len(self) - NAMED) % len(FREE)]
+        return self[norm]
+
+
 # Okabe and Ito's colors, which color-blind readers tell apart; markers for print in gray.
-STYLES = {
+STYLES: dict[str, Style] = Styles({
     "bn": Style("#0072B2", "o"), "brn": Style("#D55E00", "s"),
     "renorm_debias": Style("#009E73", "^"), "ln": Style("#CC79A7", "v"),
     "gn": Style("#E69F00", "D"), "wn": Style("#56B4E9", "P"), "none": Style("#666666", "X"),
-}
+})
+NAMED = len(STYLES)
+FREE = (Style("#8C510A", "<"), Style("#5E3C99", ">"), Style("#000000", "*"), Style("#B2ABD2", "h"),
+        Style("#A6A100", "p"))
 
 
-def training_figure(histories: Mapping[str, History], title: str, caption: str,
-                    threshold: float | None = None) -> Figure:
+def training_figure(histories: Mapping[str, Sequence[History]], labels: Mapping[str, str],
+                    title: str, caption: str, threshold: float | None = None) -> Figure:
     """Training loss and test accuracy against epochs, side by side.
 
-    histories: by the norm's name (a key of NORMS); test accuracy is in each norm's own test mode.
+    histories: by the norm's name, one for each seed, of equal length; the lines
+    are means over seeds, the bands reach from the lowest to the highest.  Test accuracy is in each
+    norm's own test mode.  labels: of the legend, which names a norm without histories too.
     caption: below the figure, wrapped.  threshold: a test accuracy, marked by a dashed line.
     """
-    figure = Figure(figsize=(10, 4.6), dpi=130, layout="constrained")
+    figure = new_figure(10, 4.6)
     left, right = figure.subplots(1, 2)
-    draw_loss(left, histories)
-    draw_accuracy(right, histories, threshold)
+    for norm, runs in histories.items():
+        curve(left, STYLES[norm], labels[norm], [run.train_loss for run in runs])
+        curve(right, STYLES[norm], labels[norm], [run.test_accuracy[run.mode] for run in runs])
+    if threshold is not None:
+        right.axhline(threshold, color=GRAY, linestyle="--", linewidth=1, zorder=1)
+    right.set_ylim(bottom=0)
+    finish_axes(left, "epoch", "training loss (cross-entropy, nats)")
+    finish_axes(right, "epoch", "test accuracy", percent=True)
     figure.suptitle(title, fontsize=12)
     caption = textwrap.fill(caption.replace(" %", "\N{NO-BREAK SPACE}%"), 130)
     figure.supxlabel(caption, fontsize=8.5, color="#444444")
@@ -59,36 +81,40 @@ def save_figure(figure: Figure, path: Path) -> None:
     write_atomically(path, lambda file: file.write(content.getvalue()))
 
 
-def draw_loss(axes: Axes, histories: Mapping[str, History]) -> None:
-    """Training loss, the mean over each epoch, against epochs."""
-    for norm, history in histories.items():
-        _line(axes, norm, history.train_loss)
-    _finish(axes, "training loss (cross-entropy, nats)")
+def curve(axes: Axes, style: Style, label: str, runs: Sequence[Sequence[float]]) -> None:
+    """The mean over runs (seeds) of the values after each epoch, and their range."""
+    if not runs or not runs[0]:
+        axes.plot([], [], color=style.color, marker=style.marker, label=label)
+        return
+    values = np.array(runs)                                                # (seeds, epochs)
+    epochs = np.arange(1, values.shape[1] + 1)
+    few: dict[str, Any] = {"marker": style.marker} if len(epochs) <= 40 else {}
+    axes.plot(epochs, values.mean(0), color=style.color, label=label, linewidth=1.8, markersize=5,
+              **few)
+    axes.fill_between(epochs, values.min(0), values.max(0), color=style.color, alpha=BAND,
+                      linewidth=0)
 
 
-def draw_accuracy(axes: Axes, histories: Mapping[str, History], threshold: float | None = None
-                  ) -> None:
-    """Test accuracy in the norm's own test mode against epochs."""
-    for norm, history in histories.items():
-        _line(axes, norm, history.test_accuracy[history.mode])
-    if threshold is not None:
-        axes.axhline(threshold, color="#888888", linestyle="--", linewidth=1, zorder=1)
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.set_ylim(bottom=0)
-    _finish(axes, "test accuracy")
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of this size in inches."""
+    return Figure(figsize=(width, height), dpi=130, layout="constrained")
 
 
-def _line(axes: Axes, norm: str, values: list[float]) -> None:
-    style = STYLES[norm]
-    few: dict[str, Any] = {"marker": style.marker} if len(values) <= 40 else {}
-    axes.plot(range(1, len(values) + 1), values, color=style.color, label=NORMS[norm].title,
-              linewidth=1.8, markersize=5, **few)
+def finish_axes(axes: Axes, xlabel: str, ylabel: str, *, log: bool = False,
+                percent: bool = False) -> None:
+    """Labels, ticks, grid and legend, the same in every figure.
 
-
-def _finish(axes: Axes, ylabel: str) -> None:
-    axes.set_xlabel("epoch")
+    log: a logarithmic x axis, else integers; percent: y in percent.
+    """
+    axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if log:
+        axes.set_xscale("log")
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if percent:
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25)
-    axes.legend(frameon=False)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=9, handlelength=2.8)

@@ -9,23 +9,30 @@ from minibn.commands.table import count, duration
 from minibn.training import Diverged, Run, quiet_overflow
 
 
-def announce(runs: list[Run]) -> None:
-    """Print how many epochs are to come, on what, and about how long they take."""
+def announce(runs: list[Run], processes: int = 1) -> None:
+    """Print how many epochs are to come, on what, and about how long they take.
+
+    processes: how many runs are trained at a time.
+    """
     recipe, data = runs[0].recipe, runs[0].data
     epochs = recipe.epochs - runs[0].history.epochs
-    seconds = estimate_seconds(runs[0]) * epochs * len(runs)
+    processes = min(processes, len(runs))
+    each = {run.recipe.norm: run for run in runs}
+    cost = {norm: estimate_seconds(run) for norm, run in each.items()}
+    seconds = sum(cost[run.recipe.norm] for run in runs) * epochs / processes
     print(f"{count(len(runs), 'run')} of {count(epochs, 'epoch')} on "
-          f"{count(len(data.train_images), 'image')} of {data.name}: about {duration(seconds)}",
+          f"{count(len(data.train_images), 'image')} of {data.name}"
+          f"{f', {processes} at a time' if processes > 1 else ''}: about {duration(seconds)}",
           end="")
-    print(" (less with --limit-train, --epochs or --width)\n" if seconds > 300 else "\n",
-          flush=True)
+    less = "--limit-train, --epochs or --width" if len(runs) == len(each) else \
+        "--seeds, --limit-train, --epochs or --width"
+    print(f" (less with {less})\n" if seconds > 300 else "\n", flush=True)
 
 
 def estimate_seconds(run: Run) -> float:
     """About how long an epoch takes: a throwaway run over few batches, scaled up.
 
-    The quickest of four of its epochs counts: the first makes room in memory, and others may have
-    been disturbed.
+    The faster of two epochs counts: the first one also reserves memory.
     """
     recipe, data = run.recipe, run.data
     update = recipe.batch_size * recipe.accumulate
@@ -34,6 +41,6 @@ def estimate_seconds(run: Run) -> float:
     trial = Run(recipe, first_images(data, images, max(1, round(len(data.test_images) / scale))),
                 run.device)
     with quiet_overflow(), suppress(Diverged):       # the run itself will tell
-        for _ in range(4):
+        for _ in range(2):
             trial.epoch()
     return min(trial.history.seconds, default=0.0) * scale

@@ -1,12 +1,15 @@
 """Train several normalizations side by side and compare them.
 
-All start from the same initial weights and see the same images in the same order, epoch by epoch
-in turn.  At the end stand a table, a figure (training loss and test accuracy against epochs) and a
+Each method is trained with several seeds, in processes where there are cores.  With the same seed
+all start from the same initial weights and see the same images in the same order.  Each has the
+learning rate that one search found for it, unless --lr gives one for all.  At the end stand a
+table, a figure (training loss and test accuracy against epochs, with the range of the seeds) and a
 result file with everything needed to redraw it.
 
   python -m minibn compare
   python -m minibn compare --norms bn renorm_debias gn --batch-size 2
-  python -m minibn compare --data cifar100 --data-dir DIR --limit-train 10000 --epochs 8
+  python -m minibn compare --data cifar100 --data-dir DIR --limit-train 10000 --seeds 1
+  python -m minibn compare --search
   python -m minibn compare --redraw runs/compare-synthetic-batch5-seed0.json
 """
 
@@ -16,8 +19,9 @@ import argparse
 import shlex
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import closing
 from pathlib import Path
+from statistics import mean
 
 from tqdm import tqdm
 
@@ -29,11 +33,24 @@ from minibn.commands.options import (
     fill_defaults,
     load_data,
     make_recipe,
+    whole,
 )
-from minibn.commands.table import format_table, percent
+from minibn.commands.rates import where_from
+from minibn.commands.search import search
+from minibn.commands.summary import (
+    by_norm,
+    drawn,
+    label,
+    last_epoch,
+    setting,
+    summary,
+    trust,
+)
+from minibn.commands.table import count, percent
 from minibn.norms import NORMS
-from minibn.training import Diverged, Run, progress_bar, quiet_overflow
-from minibn.training.record import Record, Trained, free_path, make_record, read_record, save_record
+from minibn.training import Run
+from minibn.training.record import Record, free_path, make_record, read_record, save_record
+from minibn.training.side_by_side import cores, train_side_by_side
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +58,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--norms", nargs="+", choices=tuple(NORMS), metavar="NORM",
                         default=["bn", "brn", "renorm_debias"],
                         help=f"of {', '.join(NORMS)} (default: bn brn renorm_debias)")
+    parser.add_argument("--seeds", type=whole(1), default=3, metavar="N",
+                        help="train each method N times, from --seed upward (default 3)")
+    parser.add_argument("--processes", type=whole(1), metavar="N",
+                        help="train N runs at a time (default: one for each core; gpu: 1)")
+    parser.add_argument("--search", action="store_true",
+                        help="find the learning rate of each method: train on three quarters of "
+                             "the training images, test on the last quarter")
     add_data_options(parser)
     add_recipe_options(parser)
     group = add_result_options(parser)
@@ -57,123 +81,84 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError("--redraw takes no other option: everything is in its file")
         return _redraw(args.redraw)
     fill_defaults(args)
-    norms = list(dict.fromkeys(args.norms))
     data = load_data(args)
-    runs = [Run(make_recipe(args, norm), data, args.device) for norm in norms]
-    stopped: dict[str, str] = {}
+    norms = list(dict.fromkeys(args.norms))
+    processes = args.processes or (1 if args.device == "gpu" else cores())
+    if args.search:
+        return search(args, norms, data, processes)
+    runs = [Run(make_recipe(args, norm, seed=args.seed + k), data, args.device)
+            for k in range(args.seeds) for norm in norms]
+    rates = None if args.lr is not None else where_from(args.data, norms)
+    stopped: dict[int, str] = {}
+
+    def record() -> Record:
+        return make_record(runs, args.command, args.threshold, stopped, rates)
+
     file = free_path(args.out / f"compare-{data.name}-batch{args.batch_size}-seed{args.seed}.json",
-                     make_record(runs, args.command, args.threshold, stopped))
-
-    def save() -> Record:
-        record = make_record(runs, args.command, args.threshold, stopped)
-        save_record(file, record)
-        return record
-
+                     record())
     try:
-        announce(runs)
-        train_together(runs, stopped, after_epoch=save)
+        announce(runs, processes)
+        train_together(runs, stopped, processes, lambda: save_record(file, record()))
     finally:                                         # after Ctrl-C: what there is until then
         if any(run.history.epochs for run in runs) or stopped:
-            record = save()
-            print(f"\n{summary(record)}\n")
-            print(f"figure   {draw(record, file)}\nresults  {file}")
+            save_record(file, record())
+            print(f"\n{summary(record())}\n")
+            print(f"figure   {draw(record(), file)}\nresults  {file}")
         else:                                        # nothing
             file.unlink(missing_ok=True)
     return 1 if len(stopped) == len(runs) else 0
 
 
-def train_together(runs: list[Run], stopped: dict[str, str],
+def train_together(runs: list[Run], stopped: dict[int, str], processes: int,
                    after_epoch: Callable[[], object]) -> None:
-    """Train all runs, an epoch each in turn, with a bar each and a line of accuracies an epoch.
+    """Train all runs, with one bar and a line of accuracies whenever all have done an epoch.
 
-    A run that diverges is noted in `stopped`, by its norm; the others go on.
+    A run that diverges is noted in `stopped`, by its place in the list; the others go on.
     """
-    titles = [NORMS[run.recipe.norm].title for run in runs]
+    norms = list(dict.fromkeys(run.recipe.norm for run in runs))
+    titles = [NORMS[norm].title for norm in norms]
     widths = [max(9, len(title) + 2) for title in titles]
-    print("test accuracy after each epoch\nepoch" + "".join(map(str.rjust, titles, widths)))
-    with ExitStack() as stack:
-        stack.enter_context(quiet_overflow())
-        # smoothing=0: time left from the mean speed, since every bar rests while others move.
-        bars = [stack.enter_context(progress_bar(run, position=place, smoothing=0, disable=None))
-                for place, run in enumerate(runs)]
-        for epoch in range(1, runs[0].recipe.epochs + 1):
-            for run, bar in zip(runs, bars, strict=True):
-                if run.recipe.norm in stopped:
-                    continue
-                try:
-                    run.epoch(bar)
-                except Diverged as error:
-                    stopped[run.recipe.norm] = str(error)
-            cells = ["stopped" if run.recipe.norm in stopped else percent(run.history.final())
-                     for run in runs]
-            tqdm.write(f"{epoch:5}" + "".join(map(str.rjust, cells, widths)), file=sys.stdout)
+    several = len(runs) > len(norms)
+    print("test accuracy after each epoch" + ", mean of the seeds" * several)
+    print("epoch" + "".join(map(str.rjust, titles, widths)), flush=True)
+    total = sum(run.recipe.epochs * len(run.data.train_images) for run in runs)
+    shown = 0
+    with tqdm(total=total, unit="image", unit_scale=True, dynamic_ncols=True, disable=None,
+              desc=count(len(runs), "run")) as bar, closing(
+                  train_side_by_side(runs, processes, bar.update)) as steps:
+        for step in steps:
+            if step.stopped:
+                stopped[step.place] = step.stopped
             after_epoch()
-            if len(stopped) == len(runs):
-                return
+            going = [run for place, run in enumerate(runs) if place not in stopped]
+            done = min((run.history.epochs for run in going), default=0)
+            for epoch in range(shown, done):
+                tqdm.write(f"{epoch + 1:5}" + "".join(map(str.rjust, (
+                    _cell([run for run in going if run.recipe.norm == norm], epoch)
+                    for norm in norms), widths)), file=sys.stdout)
+            shown = max(shown, done)
 
 
-def summary(record: Record) -> str:
-    """The table, what it was measured on, and how far it can be trusted."""
-    header = ["", "test mode", "final", "best", f"epochs to {100 * record.threshold:g} %",
-              "s/epoch", "parameters"]
-    rows = [row for trained in record.runs for row in _rows(trained, record.threshold)]
-    lines = [_setting(record), "", format_table(header, rows, left=2), ""]
-    lines += [f"{trained.title}: {trained.stopped}" for trained in record.runs if trained.stopped]
-    return "\n".join([*lines, _trust(record)])
-
-
-def _rows(trained: Trained, threshold: float) -> list[list[str]]:
-    """One line for each test mode; time and size in the first alone."""
-    history, rows = trained.history, []
-    for mode in history.test_accuracy:
-        first = mode == history.mode
-        if history.epochs:
-            accuracies = [percent(history.final(mode)), percent(history.best(mode)),
-                          str(history.epochs_to(threshold, mode) or "never")]
-        else:
-            accuracies = ["–", "–", "–"]
-        seconds = f"{sum(history.seconds) / history.epochs:.1f}" if history.epochs else "–"
-        rows.append([trained.title if first else "", mode, *accuracies,
-                     seconds if first else "", f"{trained.parameters:,}" if first else ""])
-    return rows
-
-
-def _setting(record: Record) -> str:
-    """What was trained on what, in one line."""
-    recipe, data = record.runs[0].recipe, record.data
-    network = {"all_cnn": "ALL-CNN", "nin": "NiN"}[recipe.network]
-    together = f"batch size {recipe.batch_size}"
-    if recipe.accumulate > 1:
-        together += f" x {recipe.accumulate} for one update"
-    rate = f"learning rate {recipe.lr:g}"
-    if recipe.lr_every is not None:
-        rate += f" divided by 10 every {recipe.lr_every} epochs"
-    if recipe.lr_drops:
-        rate += f" divided by 10 after epochs {', '.join(map(str, recipe.lr_drops))}"
-    return (f"{network} of width {recipe.width} on {data['name']} ({data['train']:,} training and "
-            f"{data['test']:,} test images, {data['classes']} classes), {together}, {rate}, "
-            f"seed {recipe.seed}")
-
-
-def _trust(record: Record) -> str:
-    """How exactly a share of so many test images is known."""
-    best = max((run.history.best() for run in record.runs if run.history.epochs), default=0.5)
-    tests = record.data["test"]
-    half = 1.96 * (best * (1 - best) / tests) ** 0.5
-    return (f"One run each: on {tests:,} test images an accuracy is known to "
-            f"±{100 * half:.1f} points (95 %), and another --seed gives another result.")
+def _cell(runs: list[Run], epoch: int) -> str:
+    """The mean accuracy of a norm's runs after an epoch."""
+    if not runs:
+        return "diverged"
+    return percent(mean(run.history.test_accuracy[run.history.mode][epoch] for run in runs))
 
 
 def draw(record: Record, file: Path) -> Path:
     """Draw the figure of a record beside its result file; returns the figure's path."""
     from minibn.plots import save_figure, training_figure  # matplotlib takes a second to load
 
-    histories = {trained.recipe.norm: trained.history for trained in record.runs}
-    modes = ", ".join(f"{trained.title} {trained.history.mode}" for trained in record.runs)
+    last = last_epoch(record)
+    groups = by_norm(record)
+    modes = ", ".join(f"{runs[0].title} {runs[0].history.mode}" for runs in groups.values())
     figure = training_figure(
-        histories, f"Normalization at batch size {record.runs[0].recipe.batch_size}",
-        f"{_setting(record)}. Loss: mean over an epoch's batches. Test mode: {modes}. "
-        f"Dashed: {100 * record.threshold:g} %. {_trust(record)}", record.threshold)
+        {norm: drawn(runs, last) for norm, runs in groups.items()},
+        {norm: label(runs) for norm, runs in groups.items()},
+        f"Normalization at batch size {record.runs[0].recipe.batch_size}",
+        f"{setting(record)}. Loss: mean over an epoch's batches. Test mode: {modes}. "
+        f"Dashed: {100 * record.threshold:g} %. {trust(record)}", record.threshold)
     path = file.with_suffix(".png")
     save_figure(figure, path)
     return path

@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from minibn.backend import DEVICES
+from minibn.commands.rates import rate_for
 from minibn.data import Dataset, find_root, load_cifar10, load_cifar100, make_synthetic
 from minibn.models import ACTIVATIONS, MODELS
 from minibn.training.recipe import CROP, Recipe
 
 # Where the options do not say otherwise: what two cores can do while one waits.
 SETTINGS: dict[str, dict[str, Any]] = {
-    "synthetic": {"width": 12, "epochs": 7, "lr": 0.01, "lr_every": 5, "threshold": 0.5},
-    "cifar10": {"width": 16, "epochs": 4, "lr": 0.01, "lr_every": 3, "threshold": 0.5},
-    "cifar100": {"width": 16, "epochs": 4, "lr": 0.01, "lr_every": 3, "threshold": 0.15},
+    "synthetic": {"width": 12, "epochs": 4, "lr_every": 3, "threshold": 0.5},
+    "cifar10": {"width": 16, "epochs": 4, "lr_every": 3, "threshold": 0.5},
+    "cifar100": {"width": 16, "epochs": 4, "lr_every": 3, "threshold": 0.15},
 }
 DATA_SETS = tuple(SETTINGS)
 
@@ -134,7 +135,8 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
                        help=f"passes over the training images ({_defaults('epochs')}; "
                             "the paper: 100)")
     group.add_argument("--lr", type=number(above=0), metavar="X",
-                       help=f"learning rate ({_defaults('lr')}; the paper: 0.1)")
+                       help="learning rate (default: what a search found for the method; the "
+                            "paper: 0.1)")
     group.add_argument("--lr-every", type=_every, metavar="N",
                        help="divide the learning rate by 10 every N epochs, or never "
                             f"({_defaults('lr_every')}; the paper at batch size 5: 26)")
@@ -176,13 +178,15 @@ def fill_defaults(args: argparse.Namespace) -> None:
             setattr(args, name, value)
 
 
-def make_recipe(args: argparse.Namespace, norm: str, norm_options: dict[str, Any] | None = None
-                ) -> Recipe:
-    """The recipe that the options describe."""
+def make_recipe(args: argparse.Namespace, norm: str, norm_options: dict[str, Any] | None = None,
+                **changes: Any) -> Recipe:
+    """The recipe that the options describe, with these fields changed."""
     values = {f.name: getattr(args, f.name) for f in fields(Recipe)
               if f.name not in ("norm", "norm_options")}
     values["lr_every"] = None if args.lr_drops else args.lr_every or None
-    return Recipe(norm=norm, norm_options=norm_options or {}, **values)
+    if args.lr is None:
+        values["lr"] = rate_for(args.data, norm)
+    return Recipe(norm=norm, norm_options=norm_options or {}, **{**values, **changes})
 
 
 def norm_option(text: str) -> tuple[str, Any]:

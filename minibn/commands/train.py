@@ -18,7 +18,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from minibn.commands.announce import announce
-from minibn.commands.compare import draw, summary
+from minibn.commands.compare import draw
 from minibn.commands.options import (
     add_data_options,
     add_recipe_options,
@@ -28,6 +28,8 @@ from minibn.commands.options import (
     make_recipe,
     norm_option,
 )
+from minibn.commands.rates import where_from
+from minibn.commands.summary import summary
 from minibn.commands.table import percent
 from minibn.norms import NORMS
 from minibn.training import Diverged, Run, finish
@@ -59,13 +61,14 @@ def run(args: argparse.Namespace) -> int:
         load_checkpoint(args.checkpoint, run)
         print(f"going on from {args.checkpoint}, after epoch {run.history.epochs} "
               f"of {recipe.epochs}")
-    stopped: dict[str, str] = {}
+    stopped: dict[int, str] = {}
+    rates = None if args.lr is not None else where_from(args.data, [args.norm])
     file = free_path(args.out / (f"train-{run.data.name}-{recipe.norm}-batch{recipe.batch_size}"
                                  f"-seed{recipe.seed}.json"),
-                     make_record([run], args.command, args.threshold, stopped))
+                     make_record([run], args.command, args.threshold, stopped, rates))
 
     def save(run: Run) -> None:
-        save_record(file, make_record([run], args.command, args.threshold, stopped))
+        save_record(file, make_record([run], args.command, args.threshold, stopped, rates))
 
     def after_epoch(run: Run) -> None:
         save(run)
@@ -79,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         finish(run, checkpoint=args.checkpoint, progress=sys.stderr.isatty(),
                after_epoch=after_epoch)
     except Diverged as error:
-        stopped[recipe.norm] = str(error)
+        stopped[0] = str(error)
         save(run)
     except BaseException as error:
         if not run.history.epochs:
@@ -87,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         if isinstance(error, KeyboardInterrupt) and args.checkpoint is not None:
             print(f"\nthe same command goes on after epoch {run.history.epochs}")
         raise
-    record = make_record([run], args.command, args.threshold, stopped)
+    record = make_record([run], args.command, args.threshold, stopped, rates)
     print(f"\n{summary(record)}\n\nfigure   {draw(record, file)}\nresults  {file}")
     return 1 if stopped else 0
 

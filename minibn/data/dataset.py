@@ -1,8 +1,11 @@
 """What every data set here is: images and labels, in NumPy arrays."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+
+from minibn.data.batches import channel_statistics
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -21,6 +24,11 @@ class Dataset:
     test_labels: np.ndarray
     class_names: tuple[str, ...]
     name: str
+
+    @cached_property
+    def statistics(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of the training images' channels, computed once."""
+        return channel_statistics(self.train_images)
 
     def __repr__(self) -> str:
         return (

@@ -54,6 +54,14 @@ class History:
                    if accuracy >= threshold)
         return next(reached, None)
 
+    def first(self, epochs: int) -> History:
+        """The history of the first epochs alone."""
+        first: dict[str, Any] = {}
+        for name, value in vars(self).items():
+            first[name] = ({mode: values[:epochs] for mode, values in value.items()}
+                           if isinstance(value, dict) else value[:epochs])
+        return History(**first)
+
     def as_dict(self) -> dict[str, Any]:
         """The lists, as JSON can hold them."""
         return asdict(self)

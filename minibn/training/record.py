@@ -3,6 +3,7 @@
     format, command, versions, device
     data                  name, classes, numbers of training and test images
     threshold             the test accuracy that "epochs to" counts to
+    rates                 how the learning rates were chosen, if not by the command
     runs                  for each: recipe, parameters, history, and why it stopped early if it did
 """
 
@@ -56,15 +57,16 @@ class Record:
     data: dict[str, Any]
     threshold: float
     runs: list[Trained]
+    rates: str | None = None
 
 
-def make_record(runs: list[Run], command: str, threshold: float, stopped: dict[str, str]
-                ) -> Record:
-    """The record of these runs, of one data set and device; stopped: reasons by norm."""
+def make_record(runs: list[Run], command: str, threshold: float, stopped: dict[int, str],
+                rates: str | None = None) -> Record:
+    """The record of these runs, of one data set and device; stopped: reasons by place."""
     data, device = runs[0].data, runs[0].device
     return Record(command, versions(device), device, describe(data), threshold,
-                  [Trained(run.recipe, count_parameters(run.model), run.history,
-                           stopped.get(run.recipe.norm)) for run in runs])
+                  [Trained(run.recipe, count_parameters(run.model), run.history, stopped.get(place))
+                   for place, run in enumerate(runs)], rates)
 
 
 def describe(data: Dataset) -> dict[str, Any]:
@@ -156,11 +158,13 @@ def read_record(path: str | Path) -> Record:
 
 
 def _record(command: str, versions: dict[str, str], device: str, data: dict[str, Any],
-            threshold: float, runs: list[dict[str, Any]]) -> Record:
+            threshold: float, runs: list[dict[str, Any]], rates: str | None = None) -> Record:
     """The record of these values from a file, each of which is checked."""
     for text in (command, device, data["name"], *versions, *versions.values()):
         if not isinstance(text, str):
             raise TypeError(f"{text!r} where a text should be")
+    if not isinstance(rates, (str, type(None))):
+        raise TypeError(f"{rates!r} where a text should be")
     for name in ("classes", "train", "test"):
         check_integer(name, data[name], least=1)
     check_number("threshold", threshold, least=0)
@@ -169,4 +173,4 @@ def _record(command: str, versions: dict[str, str], device: str, data: dict[str,
                        History.from_dict(run["history"]), run["stopped"]) for run in runs]
     if not trained:
         raise ValueError("it has no runs")
-    return Record(command, versions, device, data, threshold, trained)
+    return Record(command, versions, device, data, threshold, trained, rates)

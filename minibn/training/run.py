@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from minibn.backend import Array, device_module, to_device
-from minibn.data.batches import channel_statistics, training_batches
+from minibn.data.batches import training_batches
 from minibn.data.dataset import Dataset
 from minibn.losses import (
     check_label_range,
@@ -78,7 +78,7 @@ class Run:
         self.optimizer = SGD(self.model, recipe.lr, recipe.momentum, recipe.weight_decay,
                              decay_norms=recipe.decay_norms)
         self.rng = np.random.default_rng([recipe.seed, 1])             # [seed] drew the weights
-        self.mean, self.std = channel_statistics(data.train_images)
+        self.mean, self.std = data.statistics
         self.history = History(test_accuracy={mode: [] for mode in test_modes(self.model)})
         if self.updates_per_epoch < 1:
             raise ValueError(

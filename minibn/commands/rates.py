@@ -1,0 +1,45 @@
+"""The learning rates that `compare` and `train` use where --lr is not given.
+
+A comparison at one common rate favors the method that this rate suits.  So every method has the
+rate that one and the same small search found for it: `compare --search` trains it at each rate of
+a grid, on three quarters of the training images, and takes the one with the highest accuracy on the
+last quarter.  The search's results are kept in docs/rates/, and a test holds this table to them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Found(NamedTuple):
+    """Rates by norm, the command that found them, and its result file in this repository."""
+
+    command: str
+    file: str
+    rates: dict[str, float]
+
+
+RATES: dict[str, Found] = {}
+
+OTHERWISE = 0.01                 # for data sets and norms that no search has covered
+
+
+def rate_for(data: str, norm: str) -> float:
+    """The learning rate of a norm on a data set ("synthetic", "cifar10", "cifar100")."""
+    found = RATES.get(data)
+    return found.rates.get(norm, OTHERWISE) if found else OTHERWISE
+
+
+def where_from(data: str, norms: list[str]) -> str:
+    """A sentence on how the rates of these norms were chosen."""
+    found = RATES.get(data)
+    searched = [norm for norm in norms if found and norm in found.rates]
+    others = [norm for norm in norms if norm not in searched]
+    sentences = []
+    if found and searched:
+        sentences.append("each method has the rate that one search found for it "
+                         f"({found.command})")
+    if others:
+        sentences.append(f"no search has been made for {', '.join(others)} on {data} (compare "
+                         "--search makes one)")
+    return "; ".join(sentences)
