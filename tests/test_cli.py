@@ -24,6 +24,7 @@ from tiny_sets import as_official, cifar10_files, cifar100_archive, cifar100_fil
 from minibn.__main__ import COMMANDS, main
 from minibn.commands import options
 from minibn.commands.images import read_images
+from minibn.commands.rates import rate_for
 from minibn.data import download, make_synthetic
 from minibn.training import Run
 from minibn.training.checkpoint import load_model
@@ -33,6 +34,7 @@ from minibn.training.record import free_path, read_record
 
 SYNTHETIC = make_synthetic()
 TINY = ["--limit-train", "40", "--limit-test", "20", "--width", "2", "--epochs", "2"]
+SMALL = [*TINY, "--seeds", "1", "--processes", "1"]          # of compare, in this process
 
 
 @pytest.fixture(autouse=True)
@@ -107,10 +109,10 @@ BAD_VALUES = {
     "--out": ["a-file", "a-file/below"], "--redraw": ["nothing.json", "a-file", "."],
     "--checkpoint": ["a-file", ".", "a-file/below"],
     "--images": ["nothing.png", "a-file", "."], "--mode": ["fast"],
-    "--fetch": ["mnist"],
+    "--fetch": ["mnist"], "--seeds": ["0", "x"], "--processes": ["0", "many"],
 }
 NEEDS_NO_VALUE = {"--help", "--no-verify", "--no-final-relu", "--decay-norms", "--no-flip",
-                  "--verify"}
+                  "--verify", "--search"}
 
 
 def options_of(command):
@@ -140,7 +142,7 @@ def one_line(err, command):
     if (command, option) != ("data", "--data-dir")])         # which shows that nothing is there
 def test_bad_values_are_one_line(call, tmp_path, checkpoint, command, option, value):
     (tmp_path / "a-file").write_text("not a folder, not an image, not a result")
-    argv = {"compare": TINY, "train": TINY, "evaluate": [checkpoint], "data": []}[command]
+    argv = {"compare": SMALL, "train": TINY, "evaluate": [checkpoint], "data": []}[command]
     if option == "--data-dir" and command in ("compare", "train"):
         argv = [*argv, "--data", "cifar100"]                 # which an empty folder has not
     status, out, err = call(command, *argv, option, value)
@@ -183,7 +185,7 @@ def test_mistakes_say_what_is_wrong(call, argv, says):
 def test_a_missing_gpu_is_one_line(call):
     if importlib.util.find_spec("cupy"):
         pytest.skip("CuPy is installed")
-    status, _, err = call("compare", *TINY, "--device", "gpu")
+    status, _, err = call("compare", *SMALL, "--device", "gpu")
     assert status == 2 and "device gpu needs CuPy" in one_line(err, "compare")
 
 
@@ -219,14 +221,14 @@ def test_library_warnings_stay_inside(call, monkeypatch):
 # compare
 
 def test_compare_from_end_to_end(call, tmp_path):
-    status, out, err = call("compare", *TINY, "--threshold", "0.01")
+    status, out, err = call("compare", *SMALL, "--threshold", "0.01")
     assert (status, err) == (0, "")                          # no terminal, no progress bars
     stem = tmp_path / "runs" / "compare-synthetic-batch5-seed0"
     assert sorted((tmp_path / "runs").iterdir()) == [stem.with_suffix(".json"),
                                                      stem.with_suffix(".png")]
     record = read_record(stem.with_suffix(".json"))
     assert [run.recipe.norm for run in record.runs] == ["bn", "brn", "renorm_debias"]
-    assert record.command == f"python -m minibn compare {' '.join(TINY)} --threshold 0.01"
+    assert record.command == f"python -m minibn compare {' '.join(SMALL)} --threshold 0.01"
     assert record.data == {"name": "synthetic", "classes": 10, "train": 40, "test": 20}
     assert {"minibn", "numpy", "python"} <= record.versions.keys()
 
@@ -234,10 +236,10 @@ def test_compare_from_end_to_end(call, tmp_path):
     for run in record.runs:
         history, row = run.history, rows[run.title]
         assert history.epochs == 2 and run.stopped is None
-        final, best = f"{100 * history.final():.1f}", f"{100 * history.best():.1f}"
+        final, rate = f"{100 * history.final():.1f}", f"{rate_for('synthetic', run.recipe.norm):g}"
         reached = history.epochs_to(0.01) or "never"
         seconds = f"{sum(history.seconds) / 2:.1f}"
-        assert row == [run.title, history.mode, final, "%", best, "%", str(reached), seconds,
+        assert row == [run.title, history.mode, rate, final, "%", str(reached), seconds,
                        f"{run.parameters:,}"]
     assert out.count("moving") >= 3                          # renorm_debias in its other mode too
     assert "±" in out and str(stem.with_suffix(".png")) in str(tmp_path / out.split()[-3])
@@ -247,7 +249,7 @@ def test_compare_from_end_to_end(call, tmp_path):
 
 
 def test_the_figure_can_be_redrawn_from_the_result_file(call, tmp_path):
-    _, out, _ = call("compare", *TINY)
+    _, out, _ = call("compare", *SMALL)
     figure = tmp_path / "runs" / "compare-synthetic-batch5-seed0.png"
     before = figure.read_bytes()
     figure.unlink()
@@ -259,7 +261,7 @@ def test_the_figure_can_be_redrawn_from_the_result_file(call, tmp_path):
 
 def test_compare_gives_what_train_gives(call, tmp_path):
     """Side by side or alone, a norm trains the same."""
-    call("compare", *TINY, "--seed", "3", "--norms", "renorm_debias", "gn")
+    call("compare", *SMALL, "--seed", "3", "--norms", "renorm_debias", "gn")
     together = measured(tmp_path / "runs" / "compare-synthetic-batch5-seed3.json")
     for norm in ("renorm_debias", "gn"):
         call("train", *TINY, "--seed", "3", "--norm", norm)
@@ -268,7 +270,7 @@ def test_compare_gives_what_train_gives(call, tmp_path):
 
 
 def test_settings_reach_the_recipe(call, tmp_path):
-    call("compare", *TINY, "--norms", "bn", "bn", "none", "--batch-size", "4", "--accumulate", "2",
+    call("compare", *SMALL, "--norms", "bn", "bn", "none", "--batch-size", "4", "--accumulate", "2",
          "--lr", "0.5", "--lr-every", "never", "--momentum", "0.5", "--weight-decay", "0.01",
          "--decay-norms", "--no-flip", "--no-final-relu", "--activation", "elu", "--dtype",
          "float64", "--seed", "7", "--network", "nin", "--crop", "20", "--out", "there")
@@ -291,27 +293,27 @@ def test_what_is_not_said_suits_the_data():
         recipe = options.make_recipe(args, "brn")
         assert recipe.epochs == 9 and recipe.batch_size == 5
         assert (recipe.width, recipe.lr, recipe.lr_every) == (
-            settings["width"], settings["lr"], settings["lr_every"])
+            settings["width"], rate_for(data, "brn"), settings["lr_every"])
 
 
 def test_a_run_that_diverges_is_reported_and_the_others_go_on(call, tmp_path):
-    status, out, err = call("compare", *TINY, "--norms", "none", "bn", "--lr", "1e7")
+    status, out, err = call("compare", *SMALL, "--norms", "none", "bn", "--lr", "1e7")
     assert (status, err) == (0, "")
-    assert "none: the loss is not finite at update" in out and "stopped" in out
+    assert "none: the loss is not finite at update" in out and "diverged" in out
     none, bn = read_record(tmp_path / "runs" / "compare-synthetic-batch5-seed0.json").runs
     assert none.history.epochs == 0 and "not finite" in none.stopped
     assert bn.history.epochs == 2 and bn.stopped is None
 
 
 def test_when_every_run_diverges_the_status_tells(call, tmp_path):
-    status, out, _ = call("compare", *TINY, "--norms", "none", "--lr", "1e20")
+    status, out, _ = call("compare", *SMALL, "--norms", "none", "--lr", "1e20")
     assert status == 1 and "not finite" in out
     assert call("train", *TINY, "--norm", "none", "--lr", "1e20")[0] == 1
     assert (tmp_path / "runs" / "compare-synthetic-batch5-seed0.png").exists()
 
 
 def test_ctrl_c_keeps_what_is_done(call, tmp_path, interrupted):
-    status, out, err = call("compare", *TINY, "--norms", "bn", "gn")
+    status, out, err = call("compare", *SMALL, "--norms", "bn", "gn")
     assert (status, err) == (130, "minibn compare: stopped\n")
     record = read_record(tmp_path / "runs" / "compare-synthetic-batch5-seed0.json")
     assert [run.history.epochs for run in record.runs] == [1, 1]
@@ -371,7 +373,7 @@ def test_the_result_file_grows_with_every_epoch(call, tmp_path, monkeypatch):
         epoch(self, bar)
 
     monkeypatch.setattr(Run, "epoch", watched)
-    assert call("compare", *TINY, "--norms", "bn", "gn", "--batch-size", "5")[0] == 0
+    assert call("compare", *SMALL, "--norms", "bn", "gn", "--batch-size", "5")[0] == 0
     assert seen[-4:] == [[0, 0], [0, 0], [1, 1], [1, 1]]
 
 
@@ -387,7 +389,7 @@ def interrupted():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Run, "epoch", stopping)
-        patch.setattr("minibn.commands.compare.announce", lambda runs: None)
+        patch.setattr("minibn.commands.compare.announce", lambda runs, processes: None)
         patch.setattr("minibn.commands.train.announce", lambda runs: None)
         yield patch
 
@@ -407,7 +409,7 @@ def test_other_files_are_not_redrawn(call, tmp_path, content):
 
 
 def test_changed_result_files_are_redrawn_or_refused(call, tmp_path, rng):
-    call("compare", *TINY, "--norms", "renorm_debias")
+    call("compare", *SMALL, "--norms", "renorm_debias")
     text = (tmp_path / "runs" / "compare-synthetic-batch5-seed0.json").read_text()
     file = tmp_path / "changed.json"
     for _ in range(60):
@@ -807,7 +809,7 @@ def test_a_run_that_goes_on_keeps_its_result_file(call, tmp_path):
 
 
 def test_two_at_once_get_two_names(tmp_path, call):
-    assert call("compare", *TINY, "--norms", "bn", "--epochs", "1")[0] == 0
+    assert call("compare", *SMALL, "--norms", "bn", "--epochs", "1")[0] == 0
     record = read_record(tmp_path / "runs" / "compare-synthetic-batch5-seed0.json")
     for run in record.runs:                                  # as they begin
         run.history = History(test_accuracy={run.history.mode: []})
@@ -826,7 +828,7 @@ def test_redraw_takes_no_other_option(call, argv):
 
 def test_redraw_with_an_equals_sign_and_spaces(call):
     file = Path("a folder") / "compare-synthetic-batch5-seed0.json"
-    assert call("compare", *TINY, "--norms", "bn", "--epochs", "1", "--out", "a folder")[0] == 0
+    assert call("compare", *SMALL, "--norms", "bn", "--epochs", "1", "--out", "a folder")[0] == 0
     for argv in (["--redraw", file], [f"--redraw={file}"]):
         status, out, err = call("compare", *argv)
         assert (status, err) == (0, "") and "figure   a folder" in out
@@ -861,7 +863,7 @@ def test_a_file_that_cannot_be_written_is_named(call, tmp_path, monkeypatch):
         return open(name, mode, *rest, **options)
 
     monkeypatch.setattr("minibn.files.open", refuse, raising=False)
-    status, _, err = call("compare", *TINY, "--out", "there")
+    status, _, err = call("compare", *SMALL, "--out", "there")
     assert (status, err) == (2, "minibn compare: there/compare-synthetic-batch5-seed0.json: "
                                 "Permission denied\n")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from statistics import mean
 
 from minibn.commands.table import format_table, percent
@@ -135,9 +136,9 @@ def differences(record: Record) -> list[str]:
                  if seed in first]
         if len(pairs) > 1:
             found = estimate(pairs)
-            lines.append(f"{runs[0].title} minus {groups[0][0].title}: {found.mean:+.1f} ± "
-                         f"{found.half:.1f} points (mean over {found.n} seeds, paired, 95 % "
-                         "interval)")
+            points = f"{found.mean:+.1f} ± {found.half:.1f} points".replace("-", "−")
+            lines.append(f"{runs[0].title} minus {groups[0][0].title}: {points} "
+                         f"(mean over {found.n} seeds, paired, 95 % interval)")
     return lines
 
 
@@ -150,5 +151,5 @@ def trust(record: Record) -> str:
         return (f"One run each: on {tests:,} test images an accuracy is known to "
                 f"±{half:.1f} points (95 %), and another --seed gives another result.")
     return (f"Range and band: the lowest and the highest of {n} seeds. A run with one more seed "
-            f"falls between them with probability {n - 1}/{n + 1}. The {tests:,} test images alone "
-            f"leave ±{half:.1f} points (95 %).")
+            f"falls between them with probability {Fraction(n - 1, n + 1)}. The {tests:,} test "
+            f"images alone leave ±{half:.1f} points (95 %).")
