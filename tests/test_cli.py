@@ -328,9 +328,9 @@ def test_ctrl_c_before_the_first_epoch_leaves_nothing(call, tmp_path, monkeypatc
         raise KeyboardInterrupt
 
     monkeypatch.setattr(f"minibn.commands.{command}.announce",
-                        interrupt if where == "announce" else lambda runs: None)
+                        interrupt if where == "announce" else lambda *arguments: None)
     monkeypatch.setattr(Run, "epoch", interrupt)
-    status, out, err = call(command, *TINY)
+    status, out, err = call(command, *{"compare": SMALL, "train": TINY}[command])
     assert (status, err) == (130, f"minibn {command}: stopped\n")
     assert not list(tmp_path.glob("runs/*")) and "figure" not in out and "±" not in out
 
@@ -349,13 +349,14 @@ def test_a_full_disk_leaves_no_empty_file(call, tmp_path, monkeypatch, command):
     monkeypatch.setattr("minibn.files.os.fsync", fsync)
     name = {"compare": "compare-synthetic-batch5-seed0",
             "train": "train-synthetic-bn-batch5-seed0"}[command]
-    status, _, err = call(command, *TINY)
+    argv = {"compare": SMALL, "train": TINY}[command]
+    status, _, err = call(command, *argv)
     assert status == 2
     assert err == f"minibn {command}: runs/{name}.json: No space left on device\n"
     assert not list(tmp_path.glob("runs/*"))
-    room = {"compare": 4, "train": 3}[command]               # files before the figure
+    room = {"compare": 8, "train": 3}[command]               # files before the figure
     full = OSError(errno.ENOSPC, "No space left on device")
-    status, _, err = call(command, *TINY)
+    status, _, err = call(command, *argv)
     assert status == 2
     assert err == f"minibn {command}: runs/{name}.png: No space left on device\n"
     assert [path.name for path in tmp_path.glob("runs/*")] == [f"{name}.json"]
@@ -374,7 +375,7 @@ def test_the_result_file_grows_with_every_epoch(call, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Run, "epoch", watched)
     assert call("compare", *SMALL, "--norms", "bn", "gn", "--batch-size", "5")[0] == 0
-    assert seen[-4:] == [[0, 0], [0, 0], [1, 1], [1, 1]]
+    assert seen[-4:] == [[0, 0], [1, 0], [1, 1], [2, 1]]
 
 
 @pytest.fixture
@@ -389,7 +390,7 @@ def interrupted():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Run, "epoch", stopping)
-        patch.setattr("minibn.commands.compare.announce", lambda runs, processes: None)
+        patch.setattr("minibn.commands.compare.announce", lambda *arguments: None)
         patch.setattr("minibn.commands.train.announce", lambda runs: None)
         yield patch
 

@@ -100,6 +100,8 @@ def setting(record: Record) -> str:
     rate = f"learning rate {recipe.lr:g}" if len(rates) == 1 else "the learning rate of each method"
     if recipe.lr_every is not None:
         rate += f" divided by 10 every {recipe.lr_every} epochs"
+    if recipe.lr_drops:
+        rate += f" divided by 10 after epochs {', '.join(map(str, recipe.lr_drops))}"
     found = seeds(record)
     which = f"seed {found[0]}" if len(found) == 1 else f"{len(found)} seeds"
     return (f"{NETWORKS[recipe.network]} of width {recipe.width} on {data['name']} "
