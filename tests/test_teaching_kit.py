@@ -1,0 +1,171 @@
+"""The teacher's kit: plan, slides and hand-outs agree with the notebooks and need no network."""
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+KIT = ROOT / "teaching"
+DECKS = sorted(KIT.glob("slides/*.md"))
+HANDOUTS = sorted(KIT.glob("handouts/*.html"))
+VOID = {"meta", "img", "br", "hr", "link", "input"}
+
+
+def load(name, monkeypatch):
+    """A script of teaching/, as a module."""
+    monkeypatch.syspath_prepend(KIT)
+    spec = importlib.util.spec_from_file_location(name, KIT / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Page(HTMLParser):
+    """What the tests look for in a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.words, self.open, self.style = [], [], [], ""
+        self.feed(text)
+        assert not self.open, f"not closed: {self.open}"
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag == "section":
+            self.words.append([])
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):          # <mspace /> and the like
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, tag
+
+    def handle_data(self, data):
+        if "style" in self.open:
+            self.style += data
+        elif self.words and "section" in self.open and not {"aside", "math"} & set(self.open):
+            self.words[-1] += data.split()
+
+
+def test_plan_is_made_from_the_notebooks(monkeypatch):
+    plan = load("make_plan", monkeypatch)
+    assert (KIT / "plan.md").read_text("utf-8") == plan.plan(), "run: python teaching/make_plan.py"
+
+
+def test_sections_of_the_plan_are_those_of_the_page(monkeypatch):
+    """The table of minutes that opens a notebook names its sections, in order."""
+    plan = load("make_plan", monkeypatch)
+    for page in sorted(plan.NOTEBOOKS.glob("*.ipynb")):
+        headings = {int(number) for cell in plan.cells(page) if cell["cell_type"] == "markdown"
+                    for number in re.findall(r"^## (\d+)", plan.source(cell), re.M)}
+        rows = [int(re.match(r"\d+", name)[0]) for name, _, _ in plan.sections(page)]
+        if rows:                                          # not all pages have the table yet
+            assert headings <= set(rows) and rows == sorted(rows), page
+
+
+def test_exercises_state_their_points(monkeypatch):
+    """The points that an exercise notebook names are the sum of its marks."""
+    plan = load("make_plan", monkeypatch)
+    for path in sorted((plan.NOTEBOOKS / "solutions").glob("*.ipynb")):
+        stated = re.search(r"(\d+(?:\.\d+)?) points", plan.source(plan.cells(path)[0]))
+        if stated:
+            assert float(stated[1]) == sum(task.points for task in plan.exercises(path)), path
+
+
+@pytest.mark.parametrize("path", DECKS, ids=lambda path: path.stem)
+def test_slides(path):
+    page = Page(path.with_suffix(".html").read_text("utf-8"))
+    count = len(re.findall(r"^---$", path.read_text("utf-8"), re.M)) + 1
+    assert len(page.words) == count > 12
+    for words in page.words:                              # one idea a slide
+        assert len(words) <= 75, " ".join(words)
+    assert sum(tag == "aside" for tag, _ in page.tags) == count      # notes for each
+    needs_no_network(page)
+
+
+@pytest.mark.parametrize("path", HANDOUTS, ids=lambda path: path.stem)
+def test_handouts(path):
+    text = path.read_text("utf-8")
+    page = Page(text)
+    needs_no_network(page)
+    assert "<pre>" not in text and "import numpy" not in text and "KEPT" not in text
+    notebook = next((ROOT / "notebooks").glob(f"{path.stem}_*.ipynb"))
+    pictures = sum("image/png" in output.get("data", {})
+                   for cell in json.loads(notebook.read_text("utf-8"))["cells"]
+                   for output in cell.get("outputs", []))
+    assert sum(tag == "img" for tag, _ in page.tags) == pictures > 2
+
+
+def needs_no_network(page):
+    for tag, attributes in page.tags:
+        if tag in ("img", "script", "link", "iframe", "source"):
+            assert attributes.get("src", "data:").startswith("data:") and "href" not in attributes
+        if tag == "img":
+            assert len(attributes["alt"].split()) > 5
+    assert "@import" not in page.style and "url(" not in page.style
+
+
+def test_pages_are_up_to_date(monkeypatch):
+    pytest.importorskip("latex2mathml")
+    pytest.importorskip("mistune")
+    slides, handouts = load("make_slides", monkeypatch), load("make_handouts", monkeypatch)
+    for path in DECKS:
+        assert path.with_suffix(".html").read_text("utf-8") == slides.deck(path), \
+            "run: python teaching/make_slides.py"
+    for path in HANDOUTS:
+        assert path.read_text("utf-8") == handouts.handout(handouts.page_of(path.stem)), \
+            "run: python teaching/make_handouts.py"
+
+
+def test_links_lead_somewhere():
+    for path in [*KIT.glob("*.md"), *KIT.glob("rubrics/*.md"), ROOT / "notebooks" / "README.md"]:
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text("utf-8")):
+            assert target.startswith("https://") or (path.parent / target).exists(), (path, target)
+
+
+def test_sessions_name_slides_that_exist():
+    text = (KIT / "sessions.md").read_text("utf-8")
+    counts = {path.stem: path.read_text("utf-8").count("\n---\n") + 1 for path in DECKS}
+    found = re.findall(r"slides (0\d), (\d+)(?: to (\d+))?", text, re.IGNORECASE)
+    assert len(found) > 10
+    for number, first, last in found:
+        assert 2 <= int(first) <= int(last or first) <= counts[number]
+
+
+def test_each_question_has_a_rubric(monkeypatch):
+    """With the points that it has in the notebook, and three made-up answers."""
+    plan = load("make_plan", monkeypatch)
+    for path in sorted((plan.NOTEBOOKS / "solutions").glob("*.ipynb")):
+        for task in plan.exercises(path):
+            if task.graded == "by hand":
+                rubric = (KIT / "rubrics" / f"{path.name[:2]}.md").read_text("utf-8")
+                key = task.title.split(" ")[0]
+                part = re.search(rf"^## {re.escape(key)} .*?(?=^## |\Z)", rubric, re.M | re.S)
+                assert part, f"{path.name}: {task.title} has no rubric"
+                assert f"{task.points:g} points" in part[0] or f"{task.points:g} point" in part[0]
+
+
+def test_prepare_says_what_it_did(tmp_path):
+    command = [sys.executable, str(KIT / "prepare.py"), str(tmp_path / "course")]
+    wrong = subprocess.run([*command, "--only", "99"], capture_output=True, text=True)
+    assert wrong.returncode == 1 and wrong.stderr == "No notebook begins with 99.\n"
+    first = subprocess.run([*command, "--only", "01", "04"], capture_output=True, text=True)
+    assert first.returncode == 0 and "nbgrader generate_assignment 01_batch_norm" in first.stdout
+    source = tmp_path / "course" / "source" / "01_batch_norm" / "01_batch_norm.ipynb"
+    source.write_text("a teacher's own", "utf-8")
+    subprocess.run([*command, "--only", "01"], check=True, capture_output=True)
+    assert source.read_text("utf-8") == "a teacher's own"              # kept
+    subprocess.run([*command, "--only", "01", "--again"], check=True, capture_output=True)
+    assert source.read_text("utf-8").startswith("{")
+    (tmp_path / "file").write_text("")
+    broken = subprocess.run([sys.executable, str(KIT / "prepare.py"), str(tmp_path / "file" / "x")],
+                            capture_output=True, text=True)
+    assert broken.returncode == 1 and "Traceback" not in broken.stderr
