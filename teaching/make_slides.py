@@ -1,4 +1,4 @@
-"""Make the slides: slides/NN.html from slides/NN.md and the figures of notebook NN.
+"""Make the slides: slides/NN.html from slides/NN.txt and the figures of notebook NN.
 
     python teaching/make_slides.py            # needs the extra "teaching"
 
@@ -105,7 +105,7 @@ def slide(text: str, known: list[tuple[str, str]]) -> str:
 
 
 def deck(path: Path) -> str:
-    """The page with all slides of slides/NN.md."""
+    """The page with all slides of slides/NN.txt."""
     known = figures(page_of(path.stem))
     parts = [part.strip() for part in re.split(r"^---$", path.read_text("utf-8"), flags=re.M)]
     title = parts[0].splitlines()[0].lstrip("# ")
@@ -114,7 +114,7 @@ def deck(path: Path) -> str:
 
 
 def main() -> None:
-    for path in sorted(HERE.glob("slides/*.md")):
+    for path in sorted(HERE.glob("slides/*.txt")):
         path.with_suffix(".html").write_text(deck(path), "utf-8")
         print(f"slides/{path.stem}.html")
 

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 KIT = ROOT / "teaching"
-DECKS = sorted(KIT.glob("slides/*.md"))
+DECKS = sorted(KIT.glob("slides/*.txt"))
 HANDOUTS = sorted(KIT.glob("handouts/*.html"))
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
