@@ -61,15 +61,17 @@ def part(where: tuple[str, int]) -> str:
     if where == OUTSIDE:
         return "other"
     path = Path(where[0]).relative_to(LIBRARY)
-    if path.parts[0] == "norms":
+    if path.parts[0] == "norms" or path.stem == "normalization":
         return "normalization"
-    if path.stem in ("conv", "windows", "winograd"):
+    if path.stem == "openblas":
+        return "optimizer" if "axpy" in linecache.getline(*where) else "products"
+    if path.stem in ("conv", "im2col", "winograd"):
         code = linecache.getline(*where).split("#")[0]
         if not PRODUCT.search(code):
             return "windows"
         return "transforms" if TRANSFORM.search(code) else "products"
     named = {"activations": "activation", "pooling": "pooling", "losses": "loss",
-             "optim": "optimizer"}
+             "optim": "optimizer", "update": "optimizer"}
     return named.get(path.stem, "other")
 
 

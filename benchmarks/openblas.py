@@ -1,4 +1,4 @@
-"""What `minibn/blas` gains by asking OpenBLAS directly, by itself and with arrays in the cache.
+"""What calling OpenBLAS directly (`kernels/openblas.py`) gains, alone and with arrays in the cache.
 
     python benchmarks/openblas.py
 
@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import machine  # noqa: E402
 from tables import machine_text, table  # noqa: E402
 
-from minibn.backend import empty  # noqa: E402
 from minibn.kernels import openblas as blas  # noqa: E402
+from minibn.kernels.blocking import empty  # noqa: E402
 from minibn.models import all_cnn  # noqa: E402
 
 STACKS = [(36, 180, 96, 96), (36, 96, 180, 96), (25, 80, 192, 192), (36, 90, 192, 192)]
@@ -39,19 +39,19 @@ def milliseconds(act, calls: int = 200) -> float:
 
 
 def random(*shape: int) -> np.ndarray:
-    x = empty(shape, np.dtype(np.float32), np)
+    x = empty(shape, np.dtype(np.float32))
     x[...] = np.random.default_rng(0).standard_normal(shape)
     return x
 
 
 def both(act) -> list[str]:
     """The times with NumPy alone and with OpenBLAS's calls, and their ratio."""
-    find = blas._find
-    blas._find = lambda name, dtype: None
+    find = blas._routine
+    blas._routine = lambda name, dtype: None
     try:
         alone = milliseconds(act)
     finally:
-        blas._find = find
+        blas._routine = find
     asked = milliseconds(act)
     return [f"{alone:.2f}", f"{asked:.2f}", f"{alone / asked:.2f}"]
 

@@ -8,10 +8,8 @@ the training loop calls at its edges.
 
 from __future__ import annotations
 
-import math
 import sys
 from functools import cache
-from itertools import pairwise
 from textwrap import shorten
 from types import ModuleType
 from typing import Any
@@ -20,10 +18,6 @@ import numpy as np
 
 Array = Any  # a numpy.ndarray or a cupy.ndarray
 DEVICES = ("cpu", "gpu")
-
-# Floats in a piece that stays in a core's cache while several passes go over it (256 KB).
-PIECE = 64 * 1024
-CACHE_LINE = 64   # bytes
 
 
 def _cupy() -> ModuleType | None:
@@ -110,66 +104,3 @@ def synchronize(x: Array) -> None:
     """Wait until the device of `x` has done its work (on a CPU it always has)."""
     if not isinstance(x, np.ndarray):
         array_module(x).cuda.get_current_stream().synchronize()
-
-
-def empty(shape: tuple[int, ...], dtype: np.dtype, xp: ModuleType) -> Array:
-    """An array of arbitrary contents that begins on the border of a cache line.
-
-    NumPy's own begin 16 bytes behind one where they are large.  Then every other vector of a
-    processor that loads 32 bytes at a time, and every one where it loads 64, lies across a border
-    and costs two loads: a pass over an array in the cache takes up to twice as long.  A small array
-    is NumPy's own, which is made sooner.
-    """
-    size = math.prod(shape)
-    if xp is not np or size < PIECE // 4:
-        return xp.empty(shape, dtype)
-    memory = np.empty(size * np.dtype(dtype).itemsize + CACHE_LINE, np.uint8)
-    address = memory.__array_interface__["data"][0]
-    return np.ndarray(shape, dtype, memory, offset=-address % CACHE_LINE)
-
-
-def empty_like(x: Array) -> Array:
-    """The same, of the shape, dtype and memory order and on the device of `x`."""
-    if not x.flags.c_contiguous:
-        return array_module(x).empty_like(x)
-    return empty(x.shape, x.dtype, array_module(x))
-
-
-def strided(x: Array, shape: tuple[int, ...], strides: tuple[int, ...]) -> Array:
-    """A view of contiguous x with these strides, in bytes, from its first value on.
-
-    NumPy's as_strided does the same in five times the time, and does not check that the view stays
-    within x.
-    """
-    if isinstance(x, np.ndarray):
-        return np.ndarray(shape, x.dtype, x, strides=strides)
-    return array_module(x).lib.stride_tricks.as_strided(x, shape, strides)
-
-
-def pieces(shape: tuple[int, int, int], xp: ModuleType, piece: int = PIECE
-           ) -> list[tuple[slice, slice]]:
-    """Cut (sets, rows, channels) into pieces of at most `piece` floats that fit a cache, as
-    (slice of sets, slice of rows).
-
-    Several passes over one piece then cost one trip to memory.  A GPU gets everything in one
-    piece: there a launch costs more than a trip to memory.
-    """
-    sets, rows, channels = shape
-    if xp is not np or sets * rows * channels <= piece:
-        return [(slice(0, sets), slice(0, rows))]
-    if rows * channels > piece:
-        return [(slice(s, s + 1), part) for s in range(sets)
-                for part in parts(rows, channels, xp, piece)]
-    return [(part, slice(0, rows)) for part in parts(sets, rows * channels, xp, piece)]
-
-
-def parts(length: int, values_each: int, xp: ModuleType, piece: int = PIECE) -> list[slice]:
-    """Cut 0 … length − 1, of `values_each` floats each, into equal parts of at most `piece` floats.
-
-    Every part has one element at least; a GPU gets one part.
-    """
-    if xp is not np or length * values_each <= piece:
-        return [slice(0, length)]
-    count = min(length, -(-length * values_each // piece))
-    bounds = [length * k // count for k in range(count + 1)]
-    return [slice(start, stop) for start, stop in pairwise(bounds)]

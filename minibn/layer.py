@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 from minibn.backend import Array, to_device
 from minibn.checks import TooEarly
-from minibn.kernels.workspace import Workspace
 
 Self = TypeVar("Self", bound="Layer")
 
@@ -111,9 +110,6 @@ class Layer:
     def parts(self) -> Iterator[tuple[str, Layer]]:
         """The links of a chain with their names; of a layer alone itself, with the name ""."""
         yield "", self
-
-    def share(self, workspace: Workspace) -> None:
-        """Take scratch memory from this workspace from now on, if the layer needs any."""
 
     def to(self, device: str) -> Layer:
         """Move parameters and state to "cpu" or "gpu", in place; returns the layer."""

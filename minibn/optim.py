@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from minibn.backend import Array, array_module
 from minibn.checks import TooEarly, check_flag, check_integer, check_like, check_number
-from minibn.kernels.openblas import add_scaled, decay_and_add
+from minibn.dispatch import accelerated
 from minibn.layer import Layer
 
 NORM_PARAMS = ("gamma", "beta")
+
+
+@accelerated
+def momentum_update(p: Array, v: Array, g: Array, lr: float, momentum: float) -> None:
+    """v ← momentum·v + g,  p ← p − lr·v, in place (§4.2).
+
+    p, v, g: a parameter, its velocity and its gradient, of one shape and dtype.
+    """
+    v *= momentum
+    v += g
+    p -= lr * v
 
 
 class SGD:
@@ -58,8 +69,7 @@ class SGD:
             v, g = self.velocity[name], grads[name]
             if self.weight_decay and (self.decay_norms or not name.endswith(NORM_PARAMS)):
                 g = g + self.weight_decay * p
-            decay_and_add(v, self.momentum, g)
-            add_scaled(p, -self.lr, v)
+            momentum_update(p, v, g, self.lr, self.momentum)
 
 
 def step_schedule(lr: float, epoch: int, every: int, factor: float = 0.1) -> float:

@@ -202,11 +202,21 @@ def pair(name: str, upstream: Argument | None = None, **arguments: Argument) -> 
 
     def call(**given: Any) -> list[Any]:
         upstream = given.pop(word)
-        y, cache = forward(**given)
+        y, cache = forward(**given)[:2]
         gradients = backward(upstream, cache)
         return [y, *(gradients if isinstance(gradients, tuple) else [gradients])]
 
     return Entry(name, call, {**arguments, word: upstream or floats(N, H, W, C)})
+
+
+def step(name: str, **arguments: Argument) -> Entry:
+    """A pure function that also returns new averages, and has no backward pass of its own."""
+
+    def call(**given: Any) -> list[Any]:
+        y, _, averages = getattr(functional, name)(**given)
+        return [y, *averages[:2]]
+
+    return Entry(name, call, arguments)
 
 
 def layer(name: str, x: Argument, dy: Argument, around: str = "", **options: Argument) -> Entry:
@@ -263,6 +273,12 @@ NORM = {"x": IMAGES, "gamma": VECTOR, "beta": VECTOR}
 MADE = {"channels": whole(C, least=1), "dtype": precision()}
 DECAY = number(0.9, -0.1, 1, 2)
 BOUNDS = {"r_max": number(3, 0.5, -3, none=True), "d_max": number(5, -1, none=True)}
+AVERAGES = Argument(
+    functional.Averages(np.full(C, 0.3), np.full(C, 0.8), 2),
+    [("tuple", (np.zeros(C), np.ones(C), 1), "tuple"), ("nothing at all", None, "None"),
+     ("of other channels", functional.Averages(np.zeros(C + 1), np.ones(C + 1), 1), str((C + 1,))),
+     ("lists", functional.Averages([0.0] * C, [1.0] * C, 1), "list"),
+     ("a fraction of a step", functional.Averages(np.zeros(C), np.ones(C), 0.5), "0.5")])
 POOL = {"size": whole(2, least=1), "stride": whole(2, least=1), "ceil_mode": flag(False)}
 POOLED = floats(N, 3, 2, C)
 MEAN, STD = ([0.5, 0.4, 0.3], [0.2, 0.3, 0.25])
@@ -275,6 +291,12 @@ CUT = {"images": images(N, H, 6, 3), "labels": labels(3), "batch_size": whole(2,
 ENTRIES = [
     pair("batch_norm", **NORM, eps=EPS),
     pair("batch_renorm", **NORM, r=floats(C, positive=True), d=VECTOR, eps=EPS),
+    pair("renorm_debias", **NORM, averages=AVERAGES, decay=DECAY, **BOUNDS, eps=EPS,
+         eps_inside=flag(True), frozen=flag(False)),
+    step("batch_renorm_step", **NORM, averages=AVERAGES, decay=DECAY, **BOUNDS, eps=EPS,
+         update_first=flag(True), frozen=flag(False)),
+    function("Averages", lambda mean, std: functional.Averages(mean, std, 1)[:2],
+             mean=Argument(np.ones(C), []), std=Argument(np.ones(C), [])),
     pair("layer_norm", **NORM, eps=EPS),
     pair("group_norm", **NORM, groups=whole(2, least=1), eps=EPS),
     pair("weight_norm", floats(3, 3, C, F), v=floats(3, 3, C, F, axes=False), g=floats(F)),

@@ -20,9 +20,9 @@ What CuPy does otherwise than NumPy, and this module with it:
     fewer names    a function or keyword that is not here raises AttributeError or TypeError.
                    All that is here CuPy has, by the same name and signature.
 
-Where CuPy is kinder, this module is not, so that nothing hangs on its kindness: numpy.exp(x) would
-be taken over by CuPy, NumPy arrays used as indices or assigned to a whole array would be copied,
-matmul would make room if `out` were not contiguous, and `empty` might hold zeros.
+Where CuPy is kinder, this module is not, so that no code relies on it: NumPy arrays used as indices
+or assigned to a whole array would be copied, matmul would make room if `out` were not contiguous,
+and `empty` might hold zeros.
 
 Sources: CuPy's user guide, "Differences between CuPy and NumPy", and its reference pages.
 """
@@ -67,13 +67,17 @@ class ndarray:
         raise TypeError("Implicit conversion to a NumPy array is not allowed")
 
     def __array_function__(self, function, types, args, kwargs):
-        raise TypeError(f"numpy.{function.__name__} was called with an array of the device")
+        """numpy.pad(x) is cupy.pad(x), if CuPy has such a function."""
+        if function.__name__ not in globals():
+            raise TypeError(f"numpy.{function.__name__} was called with an array of the device")
+        return globals()[function.__name__](*args, **kwargs)
 
     def __array_ufunc__(self, ufunc, method, *inputs, **options):
-        """Called for numpy_number * x, which is fine, and for numpy.exp(x), which is not."""
-        if method == "__call__" and not options and isinstance(inputs[0], numpy.generic):
-            return _apply(ufunc, *inputs)
-        raise TypeError(f"numpy.{ufunc.__name__} was called with an array of the device")
+        """numpy.exp(x) is cupy.exp(x), and numpy_number * x is an array of the device."""
+        if method != "__call__" or set(options) - {"out"}:
+            raise TypeError(f"numpy.{ufunc.__name__} was called in a way that CuPy does not know")
+        (out,) = options.get("out", (None,))
+        return _apply(ufunc, *inputs, out=out)
 
     def get(self):
         crossings["to host"] += 1
@@ -131,6 +135,9 @@ class ndarray:
     def argmax(self, axis=None, out=None, dtype=None, keepdims=False):
         return _apply(numpy.argmax, self, axis=axis, out=out, keepdims=keepdims)
 
+    def clip(self, min=None, max=None, out=None):
+        return _apply(numpy.clip, self, min, max, out=out)
+
     def max(self, axis=None, out=None, keepdims=False):
         return _apply(numpy.max, self, axis=axis, out=out, keepdims=keepdims)
 
@@ -147,6 +154,9 @@ class ndarray:
 
     def __matmul__(self, other):
         return matmul(self, other)
+
+    def __abs__(self):
+        return _apply(numpy.abs, self)
 
     def __neg__(self):
         return _apply(numpy.negative, self)
@@ -280,8 +290,8 @@ def zeros(shape, dtype=float, order="C"):
     return ndarray(numpy.zeros(shape, dtype, order))
 
 
-def zeros_like(a, dtype=None, order="K"):
-    return ndarray(numpy.zeros_like(_array(a), dtype, order))
+def zeros_like(a, dtype=None, order="K", subok=None, shape=None):
+    return ndarray(numpy.zeros_like(_array(a), dtype, order, shape=shape))
 
 
 # Functions of arrays
@@ -307,6 +317,14 @@ def matmul(x1, x2, /, out=None):
         if numpy.may_share_memory(room, x1) or numpy.may_share_memory(room, x2):
             raise ValueError("out must not be one of the factors")
     return _apply(numpy.matmul, ndarray(x1), ndarray(x2), out=out)
+
+
+def pad(array, pad_width, mode="constant"):
+    return ndarray(numpy.pad(_array(array), pad_width, mode))
+
+
+def sliding_window_view(x, window_shape, axis=None, *, subok=False, writeable=False):
+    return ndarray(numpy.lib.stride_tricks.sliding_window_view(_array(x), window_shape, axis))
 
 
 def repeat(a, repeats, axis=None):

@@ -102,8 +102,9 @@ def test_profile_command():
     ms = {row[0]: float(row[1]) for row in cells if len(row) == 3 and row[2].endswith("%")}
     for part in ("products", "windows", "normalization", "activation", "optimizer", "loss"):
         assert ms[part] > 0, part
-    products = [row[2] for row in cells if len(row) == 3 and row[0].startswith("conv.py")]
-    assert any("matmul" in code or "@" in code for code in products)
+    products = [row[2] for row in cells
+                if len(row) == 3 and row[0].startswith(("conv.py", "openblas.py"))]
+    assert any("matmul" in code or "gemm" in code for code in products)
 
 
 def test_peers_command():

@@ -180,8 +180,7 @@ def test_layers_give_numpys_numbers(name, gpu, rng):
     if "Dropout" not in name and here.params:             # in float64 where there are weights
         here, there = make(dtype=np.float64), make(dtype=np.float64)
     there.to("gpu")
-    for layer in (here, there):
-        layer.optimizer = SGD(layer, lr=0.1, weight_decay=0.01)
+    optimizers = [SGD(layer, lr=0.1, weight_decay=0.01) for layer in (here, there)]
     for _ in range(3):
         x = rng.normal(0.5, 2.0, shape)
         y, y_there = here.forward(x, True), there.forward(gpu.asarray(x), True)
@@ -189,8 +188,8 @@ def test_layers_give_numpys_numbers(name, gpu, rng):
         dx, dx_there = backward(here, dy), backward(there, gpu.asarray(dy))
         assert_close(y_there, y, gpu)
         assert_close(dx_there, dx, gpu)
-        for layer in (here, there):
-            layer.optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
     assert_close(there.forward(gpu.asarray(x)), here.forward(x), gpu)
     for group in ("params", "grads", "state"):
         ours, theirs = getattr(here, group), getattr(there, group)

@@ -54,8 +54,7 @@ def test_a_division_by_zero_is_silent(gpu):
 
 
 @pytest.mark.parametrize("mix", [
-    lambda x: np.exp(x), lambda x: np.maximum(x, 0), lambda x: np.add(x, np.float64(1)),
-    lambda x: np.sum(x), lambda x: np.empty_like(x), lambda x: x[np.arange(2)],
+    lambda x: np.sort(x), lambda x: x[np.arange(2)],
     lambda x: x.__setitem__(..., np.zeros(2)), lambda x: fake_cupy.matmul(x, x, out=x),
 ])
 def test_the_stand_in_is_stricter_than_cupy(mix):

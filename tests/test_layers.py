@@ -544,7 +544,7 @@ def test_tiles_are_the_same_in_blocks_and_with_v_made_again(monkeypatch, rng, to
     monkeypatch.setattr(winograd, "TOGETHER", together)
     monkeypatch.setattr(winograd, "KEPT", kept)
     tiled, cache = functional.conv2d(x, w, padding=1)
-    assert (cache.points is None) == (kept == 0)
+    assert (cache.kept is None) == (kept == 0)
     found = functional.conv2d_backward(dy, cache)
     for got, want in ((tiled, y), (found[0], dx), (found[1], dw)):
         np.testing.assert_allclose(got, want, rtol=0, atol=1e-9 * np.abs(want).max())
@@ -592,22 +592,12 @@ def test_v_is_kept_up_to_its_limit_and_where_it_is_wanted(monkeypatch, rng):
     x, w = rng.standard_normal((5, 12, 12, 24)), rng.standard_normal((3, 3, 24, 25))
     assert winograd.tile_size(x, w, stride=1, padding=1) == 3
     values = 5 * 16 * 25 * 24                                  # images × tiles × points × channels
-    for limit, keep, kept in ((values, True, True), (values - 1, True, False),
-                              (values, False, False)):
+    for limit, kept in ((values, True), (values - 1, False)):
         monkeypatch.setattr(winograd, "KEPT", limit)
-        points = conv2d(x, w, padding=1, keep=keep)[1].points
+        points = conv2d(x, w, padding=1)[1].kept
         assert (points is not None) == kept
         assert not kept or sum(v.size for v in points) == values
-
-
-def test_the_layers_of_a_model_share_their_scratch_memory():
-    inner = minibn.Sequential(minibn.Conv2d(2, 2, 3), minibn.ReLU())
-    alone = minibn.Conv2d(2, 2, 3)
-    wrapped = minibn.WeightNorm(minibn.Conv2d(2, 2, 3))
-    model = minibn.Sequential(minibn.Conv2d(2, 2, 3), ("inner", inner), wrapped)
-    first = model["layer1"].workspace
-    assert first is inner["layer1"].workspace is wrapped.layer.workspace
-    assert first is not alone.workspace
+    assert conv2d(x, w, padding=1, keep=False)[1] is None
 
 
 def test_a_watcher_sees_the_output_of_every_layer(rng):

@@ -13,8 +13,8 @@ from reference import batch_norm as exact_batch_norm
 import minibn
 from minibn import functional
 from minibn.gradcheck import relative_error
+from minibn.norms.batch_norm import batch_statistics
 from minibn.norms.moving_average import correct_bias, update_average, weight
-from minibn.norms.standardize import moments
 
 EPSILON = np.finfo(np.float32).eps                             # 1.2e-7
 
@@ -68,9 +68,9 @@ def test_means_of_a_few_deviations(shape, mean, rng):
     """Up to 4σ the mean is left to the sums: their rounding grows by 4² + 1 at most."""
     x = (rng.normal(size=shape) + mean * (1 - 0.1 * rng.random(8))).astype(np.float32)
     exact = x.reshape(-1, 8).astype(np.float64)
-    found_mean, var = moments(x, sets=1, groups=8)
-    assert np.abs(found_mean[0] - exact.mean(0)).max() < 2e-6
-    assert relative_error(var[0], exact.var(0)) < 4e-6
+    found_mean, var = batch_statistics(x)
+    assert np.abs(found_mean - exact.mean(0)).max() < 2e-6
+    assert relative_error(var, exact.var(0)) < 4e-6
     gamma, beta = rng.normal(1, 0.5, 8).astype("f4"), rng.normal(size=8).astype("f4")
     for found, wanted in both("batch_norm", x, gamma, beta):
         assert relative_error(found, wanted) < 3e-6
@@ -80,21 +80,28 @@ def test_means_of_a_few_deviations(shape, mean, rng):
 def test_squares_beyond_float32(mean, std, rng):
     """x² overflows in float32 where (x − a)² does not."""
     x = (mean + std * rng.normal(size=(40, 3))).astype(np.float32)
-    found_mean, var = moments(x, sets=1, groups=3)
+    found_mean, var = batch_statistics(x)
     exact = x.astype(np.float64)
-    assert np.abs(found_mean[0] - exact.mean(0)).max() < 1e-5 * std
-    assert relative_error(var[0], exact.var(0)) < 1e-5
+    assert np.abs(found_mean - exact.mean(0)).max() < 1e-5 * std
+    assert relative_error(var, exact.var(0)) < 1e-5
 
 
-@pytest.mark.parametrize("dtype, size", [(np.float32, 1e20), (np.float32, 1e30),
-                                         (np.float64, 1e160)])
-def test_what_overflows_is_seen(dtype, size, rng):
+@pytest.mark.parametrize("name, more", [("batch_norm", ()), ("layer_norm", ()),
+                                        ("group_norm", (1,))])
+def test_what_overflows_is_seen(name, more, rng):
     """An infinite σ would make y a clean 0."""
-    x = (size * rng.normal(size=(64, 3))).astype(dtype)
+    x = 1e160 * rng.normal(size=(64, 3))
     with np.errstate(over="ignore", invalid="ignore"):
-        _, var = moments(x, sets=1, groups=3)
-        y = functional.batch_norm(x, np.ones(3, dtype), np.zeros(3, dtype))[0]
-    assert np.isnan(var).all() and np.isnan(y).all()
+        y = getattr(functional, name)(x, np.ones(3), np.zeros(3), *more)[0]
+    assert np.isnan(y).all()
+
+
+@pytest.mark.parametrize("size", [1e20, 1e30])
+def test_squares_beyond_float32_are_taken_in_float64(size, rng):
+    x = (size * rng.normal(size=(64, 3))).astype(np.float32)
+    y = functional.batch_norm(x, np.ones(3, np.float32), np.zeros(3, np.float32))[0]
+    exact = x.astype(np.float64)
+    assert relative_error(y, (exact - exact.mean(0)) / exact.std(0)) < 1e-6
 
 
 @pytest.mark.parametrize("side", [24, 128])
@@ -109,12 +116,12 @@ def test_the_moments_of_a_whole_layer(rng):
     """(128, 24, 24, 96): a plain float32 mean is off by several σ here, its variance tenfold."""
     x = rng.standard_normal((128, 24, 24, 96), np.float32)
     x += 1e4
-    mean, var = moments(x, sets=1, groups=96)
+    mean, var = batch_statistics(x)
     rows = x.reshape(-1, 96)
     exact_mean = np.array([rows[:, c].mean(dtype=np.float64) for c in range(96)])
     exact_var = np.array([rows[:, c].var(dtype=np.float64) for c in range(96)])
-    assert np.abs(mean[0] - exact_mean).max() < 1e-6           # in units of σ
-    assert relative_error(var[0], exact_var) < 1e-6
+    assert np.abs(mean - exact_mean).max() < 1e-6           # in units of σ
+    assert relative_error(var, exact_var) < 1e-6
     plain = rows.mean(0)                                       # what the library may not do
     assert np.abs(plain - exact_mean).max() > 0.1
 
@@ -127,10 +134,10 @@ def test_many_rows_of_few_channels(rng):
     x = (rng.standard_normal((128, 24, 24, 2)) + 3).astype(np.float32)
     dy = rng.standard_normal(x.shape).astype(np.float32)
     gamma, beta = np.ones(2, "f4"), np.zeros(2, "f4")
-    mean, var = moments(x, sets=1, groups=2)
+    mean, var = batch_statistics(x)
     rows, dy_rows = (a.reshape(-1, 2).astype(np.float64) for a in (x, dy))
-    assert np.abs(mean[0] - rows.mean(0)).max() < 1e-8         # σ is 1
-    assert relative_error(var[0], rows.var(0)) < 2e-8
+    assert np.abs(mean - rows.mean(0)).max() < 1e-8         # σ is 1
+    assert relative_error(var, rows.var(0)) < 2e-8
     _, dgamma, dbeta = functional.batch_norm_backward(
         dy, functional.batch_norm(x, gamma, beta)[1])
     normal = (rows - rows.mean(0)) / np.sqrt(rows.var(0) + 1e-5)
@@ -141,7 +148,7 @@ def test_many_rows_of_few_channels(rng):
 @pytest.mark.parametrize("mean", [0, 1, -1e4, 1e6])
 def test_a_constant_channel_has_variance_zero(mean):
     x = np.full((7, 5, 5, 3), mean, np.float32)
-    found_mean, var = moments(x, sets=1, groups=3)
+    found_mean, var = batch_statistics(x)
     assert np.all(found_mean == np.float32(mean)) and np.all(var == 0)
 
 
@@ -293,7 +300,7 @@ def test_convolution_by_tiles_against_the_direct_sum(size, channels, filters, rn
     y, cache = functional.conv2d(x, w, None, 1, 1)
     dy = rng.normal(size=y.shape).astype(np.float32)
     tiled = [y, *functional.conv2d_backward(dy, cache)[:2]]
-    monkeypatch.setattr("minibn.layers.conv.tile_size", lambda *arguments: None)
+    monkeypatch.setattr("minibn.kernels.conv.tile_size", lambda *arguments: None)
     direct, exact = [], []
     for results, dtype in ((direct, np.float32), (exact, np.float64)):
         y, cache = functional.conv2d(x.astype(dtype), w.astype(dtype), None, 1, 1)
@@ -307,7 +314,7 @@ def test_convolution_by_tiles_against_the_direct_sum(size, channels, filters, rn
 def test_tiles_in_float64_are_exact_to_rounding(rng, monkeypatch):
     x, w = rng.normal(size=(4, 12, 12, 32)), rng.normal(size=(3, 3, 32, 32))
     tiled, _ = functional.conv2d(x, w, None, 1, 1)
-    monkeypatch.setattr("minibn.layers.conv.tile_size", lambda *arguments: None)
+    monkeypatch.setattr("minibn.kernels.conv.tile_size", lambda *arguments: None)
     direct, _ = functional.conv2d(x, w, None, 1, 1)
     assert relative_error(tiled, direct) < 1e-13
 

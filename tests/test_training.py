@@ -14,7 +14,7 @@ from minibn.data import make_synthetic
 from minibn.data.batches import standardize_images, training_batches
 from minibn.losses import softmax_cross_entropy, softmax_cross_entropy_backward
 from minibn.norms import NORMS
-from minibn.training import Diverged, Run, blas_threads, finish, progress_bar, train
+from minibn.training import Diverged, Run, finish, progress_bar, train
 from minibn.training.evaluation import in_test_mode, predict, test_accuracy, test_modes
 from minibn.training.history import History
 from minibn.training.recipe import Recipe
@@ -411,28 +411,6 @@ def two_threads():
         if set(threads_of_blas()) != {2}:
             pytest.skip("this BLAS has one thread")
         yield
-
-
-@pytest.mark.parametrize(("width", "batch_size", "threads"), [(2, 5, 1), (2, 2000, 2),
-                                                             (96, 5, 2)])
-def test_narrow_networks_train_on_one_thread_of_blas(two_threads, width, batch_size, threads):
-    with blas_threads(replace(TINY, width=width, batch_size=batch_size)):
-        assert set(threads_of_blas()) == {threads}
-    assert set(threads_of_blas()) == {2}
-
-
-def test_two_trainings_at_once_give_back_the_threads_of_blas(two_threads):
-    """The one that began first ends first."""
-    first, second, wide = (blas_threads(replace(TINY, width=width)) for width in (2, 3, 96))
-    first.__enter__()
-    second.__enter__()
-    first.__exit__(None, None, None)
-    assert set(threads_of_blas()) == {1}
-    with pytest.raises(KeyError), wide:                    # in the middle, and not as planned
-        raise KeyError
-    assert set(threads_of_blas()) == {1}
-    second.__exit__(None, None, None)
-    assert set(threads_of_blas()) == {2}
 
 
 def test_training_in_two_threads_gives_what_it_gives_alone(two_threads):

@@ -21,7 +21,7 @@ from minibn.commands.images import read_images
 from minibn.commands.options import DATA_SETS, add_folder_options, load_data, whole
 from minibn.commands.table import count, format_table, percent
 from minibn.layers.sequential import Sequential
-from minibn.training import blas_threads, quiet_overflow
+from minibn.training import quiet_overflow
 from minibn.training.checkpoint import Checkpoint, load_model
 from minibn.training.evaluation import predict, test_accuracy, test_modes
 
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         args.batch_size = checkpoint.recipe.batch_size
     if args.mode is not None and not args.images:
         raise ValueError("--mode is for --images: without them every mode is tested")
-    with quiet_overflow(), blas_threads(checkpoint.recipe):
+    with quiet_overflow():
         table = (_predictions if args.images else _accuracies)(model, checkpoint, args)
     print(f"{checkpoint.recipe.network} with {checkpoint.recipe.norm}, trained for "
           f"{count(checkpoint.history.epochs, 'epoch')} on {checkpoint.header['data']}\n\n{table}")

@@ -1,1 +1,87 @@
-"""Faster forms of the textbook functions on NumPy: blocks, tiles, threads, scratch memory."""
+"""Kernels: faster forms of the textbook functions for NumPy arrays.
+
+A reader who never opens this folder has missed no mathematics.  A kernel has the name, the
+arguments, the results and the cache of the textbook function that it replaces, so the forward pass
+of one fits the backward pass of the other.  It may decline by returning NotImplemented.
+
+    normalization   passes over pieces that stay in a processor's cache; long lines
+    conv            im2col for a few images at a time, or Winograd's minimal filtering
+    im2col          the windows of a few images as the rows of a matrix
+    winograd        3×3 convolution with fewer multiplications
+    activations     results in memory that begins on a cache line
+    linear, update  products and sums on as many threads as they deserve
+    openblas        routines of OpenBLAS that NumPy does not expose
+    blocking        how work is cut into pieces, and how memory is laid out
+    threads         how many threads a product gets
+    workspace       scratch memory that is used again at every step
+
+`disabled()` switches the kernels off for a block, MINIBN_KERNELS=0 for a process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
+from threading import Lock
+from typing import Any
+
+# The one table that ties the rooms: the name of a textbook function, the module of its kernel.
+TABLE: dict[str, str] = {
+    "batch_statistics": "normalization",
+    "normalize": "normalization",
+    "batch_norm": "normalization",
+    "batch_norm_backward": "normalization",
+    "renormalize": "normalization",
+    "batch_renorm_backward": "normalization",
+    "layer_norm": "normalization",
+    "layer_norm_backward": "normalization",
+    "group_norm": "normalization",
+    "group_norm_backward": "normalization",
+    "conv2d": "conv",
+    "conv2d_backward": "conv",
+    "linear": "linear",
+    "linear_backward": "linear",
+    "relu": "activations",
+    "relu_backward": "activations",
+    "momentum_update": "update",
+}
+
+
+def _wanted() -> bool:
+    value = os.environ.get("MINIBN_KERNELS", "1")
+    if value not in ("0", "1"):
+        raise ValueError(f"MINIBN_KERNELS must be 0 or 1, not {value!r}")
+    return value == "1"
+
+
+enabled = WANTED = _wanted()
+_lock = Lock()
+_blocks = 0          # `with disabled()` blocks that are open, in all threads
+
+
+@contextmanager
+def disabled() -> Iterator[None]:
+    """A block in which every function is its textbook self, in all threads."""
+    global enabled, _blocks
+    with _lock:
+        _blocks += 1
+        enabled = False
+    try:
+        yield
+    finally:
+        with _lock:
+            _blocks -= 1
+            enabled = WANTED and _blocks == 0
+
+
+@cache
+def find(name: str) -> Callable[..., Any]:
+    """The kernel of the textbook function of this name.
+
+    Imported at its first use: kernels know the caches of the textbook, which knows `dispatch`.
+    Raises KeyError for a function that is not in the table.
+    """
+    return getattr(import_module(f"minibn.kernels.{TABLE[name]}"), name)

@@ -1,15 +1,15 @@
-"""Services of OpenBLAS that NumPy has at hand and does not pass on.
+"""Routines of OpenBLAS that NumPy does not expose.
 
-Most builds of NumPy multiply matrices with OpenBLAS, all threads at work on one product.  Of a
-stack of small products (`kernels/winograd.py`) each is over before its threads have shared it out,
-and NumPy adds up arrays on one thread, one operation at a time.  OpenBLAS can also
+Most builds of NumPy multiply matrices with OpenBLAS.  All of its threads work on one product.  In a
+stack of small products (`winograd.py`) each product ends before the threads have shared it out.
+NumPy also adds up arrays on one thread, one operation at a time.  OpenBLAS can do more:
 
-    gemm_batch     give every thread whole products of a stack
+    gemm_batch     every thread takes whole products of a stack
     axpy           y ← y + α·x in one pass, on all threads
 
-They are called here through ctypes, in the very library that NumPy has loaded: a second pool of
-threads would be in the way of the first.  Where it offers no such calls (an older OpenBLAS, another
-BLAS), and on a GPU, the operations of NumPy and CuPy do the same.
+They are called here through ctypes, in the same library that NumPy has loaded, because a second
+pool of threads would disturb the first.  Where the library has no such routine (an older OpenBLAS,
+another BLAS, a browser), NumPy's operations do the same.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from minibn.backend import Array, array_module
+from minibn.backend import Array
 
 # BLAS's letter for a dtype, and C's type.
 KINDS: dict[np.dtype, tuple[str, Any]] = {np.dtype(np.float32): ("s", ctypes.c_float),
@@ -38,11 +38,11 @@ MANY = 16384    # Values that are worth a call, where the work is one pass over 
 def multiply_stacks(a: Array, b: Array, out: Array) -> Array:
     """out[i] = a[i]·b[i] for all i, for a (s, m, k), b (s, k, n) and out (s, m, n) of one dtype."""
     (count, rows, columns), inner = out.shape, a.shape[2]
-    gemm_batch = _routine("gemm_batch", out)
+    gemm_batch = _routine("gemm_batch", out.dtype)
     if (gemm_batch is None or count < 2 or rows * inner * columns <= SMALL
             or not a.dtype == b.dtype == out.dtype or not out.flags.behaved
             or (a.shape, b.shape) != ((count, rows, inner), (count, inner, columns))):
-        return array_module(out).matmul(a, b, out=out)
+        return np.matmul(a, b, out=out)
     of_a, of_b, of_out = _layout(a), _layout(b), _layout(out)
     if not (of_a and of_b and of_out) or of_out.order == TRANSPOSED:
         return np.matmul(a, b, out=out)
@@ -63,7 +63,7 @@ def multiply_stacks(a: Array, b: Array, out: Array) -> Array:
 
 def decay_and_add(y: Array, decay: float, x: Array) -> None:
     """y ← decay·y + x in place, for arrays of one shape and dtype."""
-    axpy = _routine("axpy", y)
+    axpy = _routine("axpy", y.dtype)
     if axpy and _long_vectors(y, x):
         add_scaled(y, decay - 1, y)            # y + (decay − 1)·y: a pass on all threads as well
         add_scaled(y, 1, x)
@@ -74,7 +74,7 @@ def decay_and_add(y: Array, decay: float, x: Array) -> None:
 
 def add_scaled(y: Array, factor: float, x: Array) -> None:
     """y ← y + factor·x in place, for arrays of one shape and dtype."""
-    axpy = _routine("axpy", y)
+    axpy = _routine("axpy", y.dtype)
     if axpy and _long_vectors(y, x):
         (_, real), size, step = KINDS[y.dtype], Integer(y.size), Integer(1)
         axpy(size, real(factor), _address(x), step, _address(y), step)
@@ -116,22 +116,29 @@ def _addresses(x: np.ndarray) -> Any:
     return (ctypes.c_void_p * len(x))(*[first + i * step for i in range(len(x))])
 
 
-def _routine(name: str, y: Array) -> Callable | None:
-    """OpenBLAS's routine for arrays like y, or None where there is no such thing."""
-    return _find(name, y.dtype) if isinstance(y, np.ndarray) else None
-
-
 @lru_cache
-def _find(name: str, dtype: np.dtype) -> Callable | None:
-    """The same in the library that came with NumPy."""
+def _routine(name: str, dtype: np.dtype) -> Callable | None:
+    """OpenBLAS's cblas routine for arrays of this dtype, or None where there is no such thing."""
     letter, _ = KINDS.get(dtype, ("", None))
+    # "64_" is the promise that integers have 64 bits.
+    routine = _find(f"cblas_{letter}{name}64_") if letter else None
+    if routine is not None:
+        routine.restype = None
+    return routine
+
+
+def service(name: str) -> Any:
+    """openblas_NAME of the library that NumPy has loaded, or None where there is no such thing."""
+    return _find(f"openblas_{name}64_") or _find(f"openblas_{name}")
+
+
+def _find(symbol: str) -> Any:
+    """A function of the OpenBLAS that came with NumPy; its name there may have a prefix."""
     for loaded in ThreadpoolController().lib_controllers:
-        if letter and loaded.internal_api == "openblas" and "numpy" in loaded.filepath:
+        if loaded.internal_api == "openblas" and "numpy" in loaded.filepath:
             library = ctypes.CDLL(loaded.filepath)
             for prefix in ("scipy_", ""):
-                # "64_" is the promise that integers have 64 bits.
-                routine = getattr(library, f"{prefix}cblas_{letter}{name}64_", None)
+                routine = getattr(library, prefix + symbol, None)
                 if routine is not None:
-                    routine.restype = None
                     return routine
     return None

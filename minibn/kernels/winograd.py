@@ -42,15 +42,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 
-from minibn.backend import Array, array_module, empty, parts, strided
+from minibn.backend import Array
+from minibn.kernels.blocking import empty, parts, strided
 from minibn.kernels.im2col import pad
 from minibn.kernels.openblas import multiply_stacks
-from minibn.kernels.workspace import Workspace
+from minibn.kernels.workspace import scratch
 
 TAPS = 3
 POINTS = (0.0, 1.0, -1.0, 2.0, -0.5)   # and infinity; of those tried, the least rounding error
@@ -93,9 +93,9 @@ def transforms(m: int) -> Transforms:
 
 
 @lru_cache
-def transforms_on(xp: ModuleType, m: int, dtype: np.dtype) -> Transforms:
-    """The same where the images are: constants that move to a GPU once, not at every step."""
-    return Transforms(*(xp.asarray(matrix.astype(dtype)) for matrix in transforms(m)))
+def transforms_in(dtype: np.dtype, m: int) -> Transforms:
+    """The same in the images' dtype."""
+    return Transforms(*(matrix.astype(dtype) for matrix in transforms(m)))
 
 
 def tile_size(x: Array, w: Array, stride: int, padding: int) -> int | None:
@@ -122,7 +122,7 @@ def transform(matrix: Array, values: Array, out: Array) -> Array:
     The first axis of values, or the first two, have b places; those of out have a.
     """
     a, b = matrix.shape
-    array_module(out).matmul(matrix, values.reshape(b, -1), out=out.reshape(a, -1))
+    np.matmul(matrix, values.reshape(b, -1), out=out.reshape(a, -1))
     return out
 
 
@@ -132,14 +132,12 @@ class Tiled:
     x: (N, H, W, C); w: (3, 3, C, F), of the dtype of x; padding: zeros around x.
     """
 
-    def __init__(self, x: Array, w: Array, padding: int, m: int, workspace: Workspace) -> None:
-        self.xp = array_module(x)
+    def __init__(self, x: Array, w: Array, padding: int, m: int) -> None:
         self.x, self.w, self.padding = x, w, padding
         self.m, self.n = m, m + TAPS - 1
         self.down, self.along = ((length + 2 * padding - TAPS + 1) // m
                                  for length in x.shape[1:3])           # tiles of an image
-        self.workspace = workspace
-        self.of_input, self.of_kernel, self.of_output = transforms_on(self.xp, m, x.dtype)
+        self.of_input, self.of_kernel, self.of_output = transforms_in(x.dtype, m)
 
     def forward(self, y: Array, keep: bool) -> list[Array] | None:
         """Writes y (N, H', W', F); returns V of each block, unless it is large or keep is False."""
@@ -175,13 +173,13 @@ class Tiled:
 
     def _blocks(self) -> list[slice]:
         """The images, cut into blocks whose tiles are multiplied together."""
-        return parts(len(self.x), self._points_each(), self.xp, piece=TOGETHER)
+        return parts(len(self.x), self._points_each(), piece=TOGETHER)
 
     def _pieces(self, images: int) -> Iterator[tuple[slice, slice]]:
         """The images of a block, cut into pieces whose tiles are copied and transformed while they
         are in the cache of a core: slices of the images and of their tiles."""
         each = self.down * self.along
-        for i in parts(images, self._points_each(), self.xp, piece=COPIED):
+        for i in parts(images, self._points_each(), piece=COPIED):
             yield i, slice(i.start * each, i.stop * each)
 
     def _points_each(self) -> int:
@@ -189,20 +187,20 @@ class Tiled:
         return self.down * self.along * self.n**2 * self.w.shape[2]
 
     def _points_of_kernel(self) -> Array:
-        """U = G⊗G·w: (n², C, F), in the workspace."""
+        """U = G⊗G·w: (n², C, F), in scratch memory."""
         w = self.w.reshape(TAPS**2, *self.w.shape[2:])
         return transform(self.of_kernel, w, self._array("kernel", (self.n**2, *w.shape[1:])))
 
     def _points_of_input(self, x: Array, kept: list[Array] | None = None) -> Array:
-        """V = Bᵀ⊗Bᵀ·d of some images: (n², t, C), in the workspace or added to `kept`."""
+        """V = Bᵀ⊗Bᵀ·d of some images: (n², t, C), in scratch memory or added to `kept`."""
         shape = (self.n**2, len(x) * self.down * self.along, x.shape[3])
         if kept is None:
             v = self._array("points", shape)
         else:
-            v = empty(shape, x.dtype, self.xp)
+            v = empty(shape, x.dtype)
             kept.append(v)
         for i, t in self._pieces(len(x)):
-            seen = self._overlapping(pad(x[i], self.padding, self.workspace))
+            seen = self._overlapping(pad(x[i], self.padding))
             d = self._array("tiles", seen.shape)
             d[...] = seen
             transform(self.of_input, d, v[:, t])
@@ -216,7 +214,7 @@ class Tiled:
             seen[...] = transform(self.of_output, products[:, t], tiles)
 
     def _points_of_output(self, dy: Array) -> Array:
-        """dM = A⊗A·dy of some images: (n², t, F), in the workspace."""
+        """dM = A⊗A·dy of some images: (n², t, F), in scratch memory."""
         dm = self._array("products", (self.n**2, len(dy) * self.down * self.along, dy.shape[3]))
         for i, t in self._pieces(len(dy)):
             seen = self._side_by_side(dy[i])
@@ -254,4 +252,4 @@ class Tiled:
         return split.transpose(2, 4, 0, 1, 3, 5)
 
     def _array(self, name: str, shape: tuple[int, ...]) -> Array:
-        return self.workspace.array(name, shape, self.x.dtype, self.xp)
+        return scratch(name, shape, self.x.dtype)

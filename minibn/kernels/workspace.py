@@ -1,35 +1,43 @@
-"""Memory that a layer uses again at every step."""
+"""Memory that kernels use again at every step.
+
+Fresh memory costs a page fault for every 4 KB touched, which at small batches is more than the
+arithmetic done in it.  Every thread has its own scratch memory, so that one model can test in many
+threads at once.  No array that a kernel returns lies in it.
+"""
 
 from __future__ import annotations
 
 import math
-from types import ModuleType
+import threading
 
 import numpy as np
 
-from minibn.backend import Array, empty
+from minibn.kernels.blocking import empty
 
 
-class Workspace:
-    """Scratch arrays that outlive a call: asking again for a name gives the same memory.
-
-    Fresh memory costs a page fault for every 4 KB touched, which at small batches is more than
-    the arithmetic done in it.  A layer owns its workspace, or shares that of the model in which it
-    stands, and hands it to the pure function by keyword; nothing that a function returns ever lies
-    in one.
-    """
+class _Arrays(threading.local):
+    """The scratch arrays of a thread, by name and dtype."""
 
     def __init__(self) -> None:
-        self._arrays: dict[str, Array] = {}
+        self.held: dict[tuple[str, np.dtype], np.ndarray] = {}
 
-    def array(self, name: str, shape: tuple[int, ...], dtype: np.dtype, xp: ModuleType) -> Array:
-        """An array of this shape and dtype with arbitrary contents."""
-        size = math.prod(shape)
-        held = self._arrays.get(name)
-        if held is None or held.size < size or held.dtype != dtype:
-            held = self._arrays[name] = empty((size,), dtype, xp)
-        return held[:size].reshape(shape)
 
-    def clear(self) -> None:
-        """Give the memory back (and forget which device it was on)."""
-        self._arrays.clear()
+_arrays = _Arrays()
+
+
+def scratch(name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An array of this shape and dtype with arbitrary contents.
+
+    The same name gives the same memory again, so an array is valid until its name is next used in
+    this thread.
+    """
+    size = math.prod(shape)
+    held = _arrays.held.get((name, dtype))
+    if held is None or held.size < size:
+        held = _arrays.held[name, dtype] = empty((size,), dtype)
+    return held[:size].reshape(shape)
+
+
+def release() -> None:
+    """Give this thread's scratch memory back."""
+    _arrays.held.clear()

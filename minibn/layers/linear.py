@@ -7,6 +7,8 @@ Backward: a product's derivative, with dy given,
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from minibn.backend import Array
@@ -20,36 +22,55 @@ from minibn.checks import (
     check_upstream,
     check_vector,
 )
+from minibn.dispatch import accelerated
 from minibn.layer import Layer
 from minibn.layers.initialize import he_normal
 
 
-def linear(x: Array, w: Array, b: Array | None = None) -> tuple[Array, tuple]:
+class LinearCache(NamedTuple):
+    """What the backward pass needs."""
+
+    x: Array             # (N, inputs)
+    w: Array             # (inputs, outputs)
+    b: Array | None      # (outputs,)
+
+
+@accelerated
+def linear(x: Array, w: Array, b: Array | None = None) -> tuple[Array, LinearCache]:
     """y = x·w + b.
 
     x: (N, inputs), float32 or float64; w: (inputs, outputs), of the dtype of x; b: (outputs,)
     or None.  Returns y (N, outputs) and the cache for `linear_backward`.
     Raises ValueError or TypeError for other shapes and dtypes.
     """
+    check_linear(x, w, b)
+    y = x @ w                                                  # (N, outputs)
+    if b is not None:
+        y = y + b
+    return y, LinearCache(x, w, b)
+
+
+@accelerated
+def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array, Array | None]:
+    """dx (N, inputs), dw (inputs, outputs) and db (outputs,) or None, given dy (N, outputs)."""
+    x, w, b = cache
+    check_upstream("dy", dy, (len(x), w.shape[1]), like=x)
+    dx = dy @ w.T                                              # (N, inputs)
+    dw = x.T @ dy                                              # (inputs, outputs)
+    db = None if b is None else dy.sum(0, dtype=np.float64).astype(b.dtype)    # (outputs,)
+    return dx, dw, db
+
+
+def check_linear(x: Array, w: Array, b: Array | None) -> None:
+    """x is (N, inputs), w (inputs, outputs) and b (outputs,) or None, of one dtype and device."""
     check_rows("x", x)
     check_float("w", w)
     check_same_kind("w", w, x)
     if w.ndim != 2 or w.shape[0] != x.shape[1] or w.size == 0:
         raise ValueError(f"w must have shape ({x.shape[1]}, outputs) for x of shape {x.shape}, "
                          f"not {w.shape}")
-    y = x @ w
     if b is not None:
         check_vector("b", b, w.shape[1], like=x)
-        y += b
-    return y, (x, w, b)
-
-
-def linear_backward(dy: Array, cache: tuple) -> tuple[Array, Array, Array | None]:
-    """dx (N, inputs), dw (inputs, outputs) and db (outputs,) or None, given dy (N, outputs)."""
-    x, w, b = cache
-    check_upstream("dy", dy, (len(x), w.shape[1]), like=x)
-    db = None if b is None else dy.sum(0).astype(b.dtype, copy=False)
-    return dy @ w.T, x.T @ dy, db
 
 
 class Linear(Layer):

@@ -9,7 +9,6 @@ from typing import Any, NoReturn, SupportsIndex
 
 from minibn.backend import Array
 from minibn.checks import check_choice, check_flag
-from minibn.kernels.workspace import Workspace
 from minibn.layer import Layer
 from minibn.layers.summary import Table, summary
 
@@ -104,7 +103,6 @@ class Sequential(Layer):
                 raise ValueError(f"{place} is {places[id(layer)]} again: make a layer for each "
                                  "place")
             places[id(layer)] = place
-        self.share(Workspace())
 
     def __getitem__(self, key: str | SupportsIndex) -> Layer:
         """The layer of this name, "block.norm1" inside a model in the model, or of this index.
@@ -234,11 +232,6 @@ class Sequential(Layer):
         for layer in reversed(others):
             dy = pass_back(layer, dy, input_gradient=True)
         return pass_back(first, dy, input_gradient)
-
-    def share(self, workspace: Workspace) -> None:
-        """Let all layers take scratch memory from one workspace: only one is at work at a time."""
-        for layer in self.layers.values():
-            layer.share(workspace)
 
     def to(self, device: str) -> Layer:
         """Move all layers to "cpu" or "gpu", in place; returns the model."""

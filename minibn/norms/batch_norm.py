@@ -3,47 +3,84 @@
 For each channel, over the m = N·H·W values of a batch:
 
     μ_B  = mean(x)                                                        (eq. 1)
-    σ_B² = mean((x − μ_B)²) + ε                                           (eq. 2; ε is ours)
-    x̄    = (x − μ_B)/σ_B                                                  (eq. 3)
+    σ_B² = mean((x − μ_B)²)                                               (eq. 2)
+    x̄    = (x − μ_B)/σ_B,  σ_B = √(σ_B² + ε)                              (eq. 3; ε is ours)
     y    = γ·x̄ + β                                                        (eq. 4)
 
-The paper's eq. 3 has no ε, and says that γ = Var[x], β = E[x] recovers the input; it takes
-γ = σ_B = √(Var[x] + ε), β = μ_B.
+The paper's eq. 3 has no ε.  It says that γ = Var[x] and β = E[x] recover the input; right is
+γ = √(Var[x] + ε).
 
-Backward, given dy, the gradient of y.  β is added to every value and γ multiplies x̄, so
+Backward.  dy, the gradient of y, is given.  β is added to every value and γ multiplies x̄, so
 
-    dβ = Σ dy            dγ = Σ dy·x̄
+    dβ = Σ dy            dγ = Σ dy·x̄            g = γ·dy, the gradient of x̄
 
-and with g = γ·dy, the gradient of x̄ (derived in `standardize.py`: x acts directly, through μ_B and
-through σ_B),
+x acts on the loss in three ways: directly, through μ_B, and through σ_B.
 
-    dx = (g − mean(g) − x̄·mean(g·x̄))/σ_B
+    ∂x̄/∂μ = −1/σ            so  dμ = −Σ g/σ          (σ does not change with μ, because
+                                                       ∂σ²/∂μ = −2·mean(x − μ) = 0)
+    ∂x̄/∂σ = −(x − μ)/σ²     so  dσ = −Σ g·x̄/σ
+    ∂μ/∂x = 1/m,   ∂σ/∂x = (x − μ)/(m·σ) = x̄/m
 
-In testing, moving averages take the place of the batch: y = γ·(x − mean)/√(var + ε) + β, where
-the variances averaged are the unbiased ones, m/(m − 1) times the biased (§2.1, and PyTorch).
+    dx = g/σ + dμ/m + dσ·x̄/m
+       = (g − mean(g) − x̄·mean(g·x̄))/σ
+
+In testing, moving averages replace the statistics of the batch: y = γ·(x − mean)/√(var + ε) + β.
+The averaged variance is the unbiased one, m/(m − 1) times the biased one (§2.1, and PyTorch).
 
 Source: Ioffe & Szegedy 2015, as the paper restates it in §2.1.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from typing import NamedTuple
 
-from minibn.backend import Array, array_module
-from minibn.checks import check_number, check_scale_and_shift
+import numpy as np
+from numpy import float64
+
+from minibn.backend import Array
+from minibn.checks import check_number, check_scale_and_shift, check_upstream
+from minibn.dispatch import accelerated
 from minibn.norms.moving_average import check_decay, update_average
 from minibn.norms.normalizer import Normalizer
-from minibn.norms.standardize import (
-    Standardized,
-    affine,
-    moments,
-    standardize,
-    standardize_backward,
-)
 
 
+class BatchNormCache(NamedTuple):
+    """What the backward pass needs.  x̄ is computed again: to keep it would take as much memory
+    as x, which is kept anyway as the output of the layer before."""
+
+    x: Array       # (…, C)
+    mu: Array      # (C,) float64
+    var: Array     # (C,) float64, biased, without ε
+    sigma: Array   # (C,) float64
+    gamma: Array   # (C,)
+
+
+@accelerated
+def batch_statistics(x: Array) -> tuple[Array, Array]:
+    """μ_B and σ_B² (biased, without ε) of each channel (eqs. 1 and 2).
+
+    x: (N, C) or (N, H, W, C), float32 or float64.  Returns two float64 arrays (C,).
+    """
+    axes = tuple(range(x.ndim - 1))                            # all but the channels
+    mu = x.mean(axes, dtype=float64)                           # (C,)   eq. 1
+    var = ((x - mu) ** 2).mean(axes)                           # (C,)   eq. 2
+    return mu, var + 0 * var       # ∞ becomes NaN: division by ∞ would hide an overflow as 0
+
+
+@accelerated
+def normalize(x: Array, mu: Array, sigma: Array, gamma: Array, beta: Array) -> Array:
+    """y = γ·(x − μ)/σ + β with given μ and σ (eqs. 3 and 4): how moving averages are used.
+
+    x: (…, C); mu, sigma, gamma, beta: (C,).  y has the shape and dtype of x.
+    """
+    x_bar = (x - mu) / sigma                                   # (…, C)   eq. 3
+    y = gamma * x_bar + beta                                   # (…, C)   eq. 4
+    return y.astype(x.dtype, copy=False)
+
+
+@accelerated
 def batch_norm(x: Array, gamma: Array, beta: Array, eps: float = 1e-5
-               ) -> tuple[Array, Standardized]:
+               ) -> tuple[Array, BatchNormCache]:
     """y = γ·(x − μ_B)/σ_B + β with the batch's own statistics (eqs. 1–4).
 
     x: (N, C) or (N, H, W, C), float32 or float64; gamma, beta: (C,); eps ≥ 0.
@@ -52,19 +89,30 @@ def batch_norm(x: Array, gamma: Array, beta: Array, eps: float = 1e-5
     """
     check_scale_and_shift(x, gamma, beta)
     eps = check_number("eps", eps, least=0)
-    channels = x.shape[-1]
-    mean, var = moments(x, sets=1, groups=channels)                    # (1, C), (1, C)
-    sigma = array_module(x).sqrt(var + eps)
-    return standardize(x, mean, sigma, gamma, beta, groups=channels)
+    mu, var = batch_statistics(x)                              # (C,), (C,)   eqs. 1, 2
+    sigma = (var + eps) ** 0.5                                 # (C,)
+    x_bar = (x - mu) / sigma                                   # (…, C)       eq. 3
+    y = gamma * x_bar + beta                                   # (…, C)       eq. 4
+    return y.astype(x.dtype, copy=False), BatchNormCache(x, mu, var, sigma, gamma)
 
 
-def batch_norm_backward(dy: Array, cache: Standardized) -> tuple[Array, Array, Array]:
-    """dx (shape of x), dγ and dβ (C,), given dy of the shape of y."""
-    return standardize_backward(dy, cache)
+@accelerated
+def batch_norm_backward(dy: Array, cache: BatchNormCache) -> tuple[Array, Array, Array]:
+    """dx (shape and dtype of x), dγ and dβ (C,), given dy of the shape and dtype of y."""
+    x, mu, _, sigma, gamma = cache
+    check_upstream("dy", dy, x.shape, like=x)
+    axes = tuple(range(x.ndim - 1))                            # all but the channels
+    x_bar = (x - mu) / sigma                                   # (…, C)
+    dbeta = dy.sum(axes, dtype=float64)                        # (C,)
+    dgamma = (dy * x_bar).sum(axes)                            # (C,)
+    g = gamma * dy                                             # (…, C)
+    dx = (g - g.mean(axes, dtype=float64) - x_bar * (g * x_bar).mean(axes)) / sigma
+    return (dx.astype(x.dtype, copy=False), dgamma.astype(gamma.dtype, copy=False),
+            dbeta.astype(gamma.dtype, copy=False))
 
 
 class BatchNorm(Normalizer):
-    """BN with its parameters and moving averages.
+    """BN layer with its parameters and moving averages (eqs. 1–4, §2.1).
 
     channels: C of the input (N, C) or (N, H, W, C); decay: α of the moving averages, the share
     of the old value that is kept (PyTorch's momentum is 1 − α); eps: ε inside σ_B; dtype: of γ
@@ -87,20 +135,15 @@ class BatchNorm(Normalizer):
         """y, of the shape and dtype of x; a training pass also updates the averages."""
         gamma, beta = self.check_input(x)
         moving_mean, moving_var = self.state["moving_mean"], self.state["moving_var"]
-        sqrt = array_module(x).sqrt
         if not training:
-            sigma = sqrt(moving_var + self.eps)
-            return affine(x, moving_mean[None], sigma[None], gamma, beta)
-
-        mean, var = moments(x, sets=1, groups=self.channels)           # (1, C), (1, C)
+            return normalize(x, moving_mean, (moving_var + self.eps) ** 0.5, gamma, beta)
+        y, cache = batch_norm(x, gamma, beta, self.eps)
         m = x.size // self.channels
-        unbiased = var * (m / (m - 1)) if m > 1 else var
-        moving_mean[...] = update_average(moving_mean, mean[0], self.decay)
-        moving_var[...] = update_average(moving_var, unbiased[0], self.decay)
+        unbiased = cache.var * (m / (m - 1)) if m > 1 else cache.var
+        moving_mean[...] = update_average(moving_mean, cache.mu, self.decay)
+        moving_var[...] = update_average(moving_var, unbiased, self.decay)
         self.state["step"] += 1
-
-        sigma = sqrt(var + self.eps)                                   # σ_B
-        y, self.cache = standardize(x, mean, sigma, gamma, beta, groups=self.channels)
+        self.cache = cache
         return y
 
     def backward(self, dy: Array) -> Array:

@@ -1,7 +1,7 @@
 """Batch Renormalization (BRN), the paper's eqs. 5–8.
 
-Testing normalizes by moving averages μ and σ, training by the batch.  BRN makes the training pass
-produce what testing would, by a correction of each channel:
+Testing normalizes by moving averages μ and σ, training by the batch.  BRN corrects the training
+pass, channel by channel, so that it gives what testing would give:
 
     μ ← α·μ + (1 − α)·μ_B          from μ = 0                             (eq. 5)
     σ ← α·σ + (1 − α)·σ_B          from σ = 1                             (eq. 6)
@@ -12,22 +12,19 @@ produce what testing would, by a correction of each channel:
 (d is the paper's name for this shift.  Everywhere else in minibn a name that begins with d is a
 gradient.)
 
-Backward.  r and d count as constants: no gradient flows through them, and it is this that keeps
-the gradient free of the directions in which x grows without changing y.  (Were the gradient to
-flow, x̂ would be (x − μ)/σ with fixed μ and σ, and nothing would hold the size of x.)  With
-y = (γ·r)·x̄ + (γ·d + β) this is BN with another scale and shift, and the chain rule through
-scale = γ·r and shift = γ·d + β gives
+Backward.  r and d count as constants: no gradient flows through them.  This keeps the gradient free
+of the directions in which x grows without changing y.  (If the gradient did flow, x̂ would be
+(x − μ)/σ with fixed μ and σ, and nothing would limit the size of x.)  x̂ = x̄·r + d, so the gradient
+of x̄ is r times that of x̂, and the rest is BN's derivation (`batch_norm.py`):
 
-    dβ = dshift = Σ dy
-    dγ = r·dscale + d·dshift = Σ dy·x̂
-    g  = γ·r·dy
+    dβ = Σ dy      dγ = Σ dy·x̂      g = γ·r·dy
     dx = (g − mean(g) − x̄·mean(g·x̄))/σ_B
 
 Departures from the paper and from Ioffe (2017), each an option:
-    clip    eqs. 7–8 have none; here r ∈ [1/r_max, r_max] and d ∈ [−d_max, d_max], the bounds of
-            Algorithm 1, so that in training BRN and renorm_debias differ in one thing.  None
+    clip    eqs. 7–8 have none.  Here r ∈ [1/r_max, r_max] and d ∈ [−d_max, d_max], the bounds of
+            Algorithm 1, so that in training BRN and renorm_debias differ in one thing only.  None
             switches it off.
-    ramp    Ioffe begins with plain BN (r = 1, d = 0) and widens the clip step by step.
+    ramp    Ioffe begins with plain BN (r = 1, d = 0) and widens the bounds step by step.
     order   the paper updates μ and σ before it uses them, Ioffe after (update_first=False).
 
 Sources: Ioffe 2017; the paper, §2.2.
@@ -38,40 +35,49 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy import float64
 
-from minibn.backend import Array, array_module, to_device
+from minibn.backend import Array
 from minibn.checks import (
-    check_choice,
     check_flag,
     check_integer,
     check_number,
     check_scale_and_shift,
+    check_upstream,
     check_vector,
 )
-from minibn.layer import Layer
-from minibn.norms.moving_average import check_decay, update_average
-from minibn.norms.normalizer import Normalizer
-from minibn.norms.standardize import (
-    Standardized,
-    affine,
-    moments,
-    standardize,
-    standardize_backward,
-)
+from minibn.dispatch import accelerated
+from minibn.norms.batch_norm import batch_statistics
+from minibn.norms.moving_average import Averages, check_averages, check_decay
+from minibn.norms.renormalizer import Renormalizer, check_bound
 
 
-class Renormed(NamedTuple):
-    """What the backward pass needs: the cache of y = scale·x̄ + shift, and γ, r, d."""
+class RenormCache(NamedTuple):
+    """What the backward pass needs; x̄ is computed again."""
 
-    standardized: Standardized
+    x: Array       # (…, C)
+    mu: Array      # (C,) float64, μ_B
+    sigma: Array   # (C,) float64, σ_B
     gamma: Array   # (C,)
-    beta: Array    # (C,)
     r: Array       # (C,)
     d: Array       # (C,)
 
 
+@accelerated
+def renormalize(x: Array, mu_B: Array, sigma_B: Array, r: Array, d: Array, gamma: Array,
+                beta: Array) -> Array:
+    """y = γ·(x̄·r + d) + β with given statistics and correction (eq. 7).
+
+    x: (…, C); all others: (C,).  y has the shape and dtype of x.
+    """
+    x_bar = (x - mu_B) / sigma_B                               # (…, C)
+    x_hat = x_bar * r + d                                      # (…, C)   eq. 7
+    y = gamma * x_hat + beta                                   # (…, C)
+    return y.astype(x.dtype, copy=False)
+
+
 def batch_renorm(x: Array, gamma: Array, beta: Array, r: Array, d: Array, eps: float = 1e-5
-                 ) -> tuple[Array, Renormed]:
+                 ) -> tuple[Array, RenormCache]:
     """y = γ·(x̄·r + d) + β with the correction r, d given (eq. 7).
 
     x: (N, C) or (N, H, W, C), float32 or float64; gamma, beta, r, d: (C,); eps ≥ 0.
@@ -82,86 +88,62 @@ def batch_renorm(x: Array, gamma: Array, beta: Array, r: Array, d: Array, eps: f
     check_vector("r", r, x.shape[-1], like=x)
     check_vector("d", d, x.shape[-1], like=x)
     eps = check_number("eps", eps, least=0)
-    mean, var = moments(x, sets=1, groups=x.shape[-1])                 # (1, C), (1, C)
-    return renormalize(x, mean, array_module(x).sqrt(var + eps), gamma, beta, r, d)
+    mu_B, var_B = batch_statistics(x)                          # (C,), (C,)   eqs. 1, 2
+    sigma_B = (var_B + eps) ** 0.5                             # (C,)
+    y = renormalize(x, mu_B, sigma_B, r, d, gamma, beta)       # (…, C)       eq. 7
+    return y, RenormCache(x, mu_B, sigma_B, gamma, r, d)
 
 
-def batch_renorm_backward(dy: Array, cache: Renormed) -> tuple[Array, Array, Array]:
-    """dx (shape of x), dγ and dβ (C,), given dy of the shape of y; r and d are constants."""
-    dx, dscale, dshift = standardize_backward(dy, cache.standardized)
-    dgamma = cache.r * dscale + cache.d * dshift
-    return dx, dgamma.astype(cache.gamma.dtype), dshift.astype(cache.beta.dtype)
+def batch_renorm_step(x: Array, gamma: Array, beta: Array, averages: Averages,
+                      decay: float = 0.99, r_max: float | None = 3, d_max: float | None = 5,
+                      eps: float = 1e-5, *, update_first: bool = True, frozen: bool = False
+                      ) -> tuple[Array, RenormCache, Averages]:
+    """One step of BRN: moving averages, correction, normalization (eqs. 5–8).
 
-
-def renormalize(x: Array, mean: Array, sigma: Array, gamma: Array, beta: Array, r: Array,
-                d: Array) -> tuple[Array, Renormed]:
-    """y = γ·(x̄·r + d) + β (eq. 7) with μ_B = mean and σ_B = sigma, (1, C), at hand."""
-    scale = (gamma * r).astype(np.float64)
-    shift = (gamma * d + beta).astype(np.float64)
-    y, standardized = standardize(x, mean, sigma, scale, shift, groups=x.shape[-1])
-    return y, Renormed(standardized, gamma, beta, r, d)
-
-
-class Renormalizer(Normalizer):
-    """What BRN and renorm_debias share: the correction r and d, its clip, and the test modes.
-
-    After a training step (and after a test in mode "batch") r and d hold the correction, (C,)
-    float64, and `clipped` the share of channels in which r or d met its bound.
+    x: (N, C) or (N, H, W, C), float32 or float64; gamma, beta: (C,); averages: raw moving averages,
+    from mean 0 and std 1; decay: α; r_max, d_max: bounds of r and d, None for no bound;
+    update_first: whether this batch enters the averages before they are used (the paper) or after
+    (Ioffe); frozen: keep the averages as they are, as in testing.
+    Returns y, the cache for `batch_renorm_backward` and the new averages.  The old ones are kept.
+    Raises ValueError or TypeError for other shapes and dtypes.
     """
+    check_scale_and_shift(x, gamma, beta)
+    check_averages(averages, x)
+    decay, eps = check_decay(decay), check_number("eps", eps, least=0)
+    r_max, d_max = check_bound("r_max", r_max, 1), check_bound("d_max", d_max, 0)
+    update_first, frozen = check_flag("update_first", update_first), check_flag("frozen", frozen)
 
-    def __init__(self, channels: int, decay: float, r_max: float | None, d_max: float | None,
-                 eps: float, test_mode: str, dtype: object) -> None:
-        super().__init__(channels, eps, dtype)
-        self.decay = check_decay(decay)
-        self.r_max = None if r_max is None else check_number("r_max", r_max, least=1)
-        self.d_max = None if d_max is None else check_number("d_max", d_max, least=0)
-        if r_max is None:                                  # eqs. 7 and 8 as printed: no clipping
-            self.d_max = None
-        self.test_mode = test_mode
-        self.r: Array = np.ones(channels)
-        self.d: Array = np.zeros(channels)
-        self._met_bound: Array = np.zeros(channels, bool)
+    mu_B, var_B = batch_statistics(x)                          # (C,), (C,)   eqs. 1, 2
+    sigma_B = (var_B + eps) ** 0.5                             # (C,)
+    updated = averages if frozen else Averages(
+        mean=decay * averages.mean + (1 - decay) * mu_B,       # (C,)         eq. 5
+        std=decay * averages.std + (1 - decay) * sigma_B,      # (C,)         eq. 6
+        step=averages.step + 1)
+    mu, sigma, _ = updated if update_first else averages
+    r = (sigma_B / sigma).clip(1 / r_max, r_max)               # (C,)         eq. 8, a constant
+    d = ((mu_B - mu) / sigma).clip(-d_max, d_max)              # (C,)         eq. 8, a constant
+    y = renormalize(x, mu_B, sigma_B, r, d, gamma, beta)       # (…, C)       eq. 7
+    return y, RenormCache(x, mu_B, sigma_B, gamma, r, d), updated
 
-    @property
-    def test_mode(self) -> str:
-        """"moving": (x − μ)/σ.  "batch": as in training, with μ and σ frozen."""
-        return self._test_mode
 
-    @test_mode.setter
-    def test_mode(self, mode: str) -> None:
-        self._test_mode = check_choice("test_mode", mode, self.test_modes)
-
-    @property
-    def clipped(self) -> float:
-        """The share of channels, 0 to 1, in which r or d met its bound."""
-        return float(self._met_bound.mean())
-
-    def correction(self, mean: Array, sigma: Array, mu: Array, std: Array,
-                   r_max: float | None, d_max: float | None) -> tuple[Array, Array]:
-        """r and d (eq. 8), clipped, from μ_B, σ_B, μ and σ, each (C,)."""
-        xp = array_module(mean)
-        r = sigma / std
-        d = (mean - mu) / std
-        self.r = r if r_max is None else xp.clip(r, 1 / r_max, r_max)
-        self.d = d if d_max is None else xp.clip(d, -d_max, d_max)
-        # Not `!=`, which NaN always is.
-        self._met_bound = (self.r < r) | (self.r > r) | (self.d < d) | (self.d > d)
-        return self.r, self.d
-
-    def to(self, device: str) -> Layer:
-        """Move to "cpu" or "gpu", r and d as well."""
-        self.r, self.d, self._met_bound = (
-            to_device(value, device) for value in (self.r, self.d, self._met_bound))
-        return super().to(device)
-
-    def backward(self, dy: Array) -> Array:
-        """dx; assigns grads["gamma"] and grads["beta"]."""
-        dx, self.grads["gamma"], self.grads["beta"] = batch_renorm_backward(dy, self.remembered())
-        return dx
+@accelerated
+def batch_renorm_backward(dy: Array, cache: RenormCache) -> tuple[Array, Array, Array]:
+    """dx (shape and dtype of x), dγ and dβ (C,), given dy of the shape and dtype of y."""
+    x, mu_B, sigma_B, gamma, r, d = cache
+    check_upstream("dy", dy, x.shape, like=x)
+    axes = tuple(range(x.ndim - 1))                            # all but the channels
+    x_bar = (x - mu_B) / sigma_B                               # (…, C)
+    x_hat = x_bar * r + d                                      # (…, C)
+    dbeta = dy.sum(axes, dtype=float64)                        # (C,)
+    dgamma = (dy * x_hat).sum(axes)                            # (C,)
+    g = gamma * r * dy                                         # (…, C)
+    dx = (g - g.mean(axes, dtype=float64) - x_bar * (g * x_bar).mean(axes)) / sigma_B
+    return (dx.astype(x.dtype, copy=False), dgamma.astype(gamma.dtype, copy=False),
+            dbeta.astype(gamma.dtype, copy=False))
 
 
 class BatchRenorm(Renormalizer):
-    """BRN with its parameters and moving averages.
+    """BRN layer with its parameters and moving averages (eqs. 5–8).
 
     channels: C of the input (N, C) or (N, H, W, C); decay: α; r_max, d_max: bounds of the
     correction (r_max=None: no clipping at all; d_max=None: none of d); eps: ε inside σ_B;
@@ -186,40 +168,32 @@ class BatchRenorm(Renormalizer):
         self.state = {"moving_mean": np.zeros(channels), "moving_std": np.ones(channels),
                       "step": 0}
 
-    def forward(self, x: Array, training: bool = False) -> Array:
-        """y, of the shape and dtype of x; a training pass also updates the averages."""
-        gamma, beta = self.check_input(x)
-        mu, std = self.state["moving_mean"], self.state["moving_std"]
-        if not training and self.test_mode == "moving":
-            return affine(x, mu[None], std[None], gamma, beta)
+    def averages(self) -> tuple[Array, Array]:
+        """μ and σ, (C,) each: raw moving averages, which BRN uses as they are."""
+        return self.state["moving_mean"], self.state["moving_std"]
 
-        mean, var = moments(x, sets=1, groups=self.channels)           # μ_B, (1, C)
-        sigma = array_module(x).sqrt(var + self.eps)                   # σ_B, (1, C)
-        if training:
-            self.state["step"] += 1
-            if self.update_first:
-                self._update(mean[0], sigma[0])                        # eqs. 5 and 6
-        r, d = self.correction(mean[0], sigma[0], mu, std, *self.bounds())
-        if training and not self.update_first:
-            self._update(mean[0], sigma[0])
-        y, cache = renormalize(x, mean, sigma, gamma, beta, r, d)      # eq. 7
-        if training:
-            self.cache = cache
-        return y
+    def renormalized(self, x: Array, training: bool) -> tuple[Array, RenormCache, Averages]:
+        """One step of BRN with the layer's parameters."""
+        averages = Averages(self.state["moving_mean"], self.state["moving_std"],
+                            self.state["step"])
+        r_max, d_max = self.bounds(averages.step + training)
+        return batch_renorm_step(x, self.params["gamma"], self.params["beta"], averages, self.decay,
+                                 r_max, d_max, self.eps, update_first=self.update_first,
+                                 frozen=not training)
 
-    def bounds(self) -> tuple[float | None, float | None]:
-        """r_max and d_max at the present step."""
+    def backward(self, dy: Array) -> Array:
+        """dx; assigns grads["gamma"] and grads["beta"]."""
+        dx, self.grads["gamma"], self.grads["beta"] = batch_renorm_backward(dy, self.remembered())
+        return dx
+
+    def bounds(self, step: int | None = None) -> tuple[float | None, float | None]:
+        """r_max and d_max at a step, by default at the present one."""
         if self.ramp is None or self.r_max is None or self.d_max is None:
             return self.r_max, self.d_max
         start, r_end, d_end = self.ramp
-        step = self.state["step"]
+        step = self.state["step"] if step is None else step
         r_max = 1 + (self.r_max - 1) * progress(step, start, r_end)
         return r_max, self.d_max * progress(step, start, d_end)
-
-    def _update(self, mean: Array, sigma: Array) -> None:
-        mu, std = self.state["moving_mean"], self.state["moving_std"]
-        mu[...] = update_average(mu, mean, self.decay)
-        std[...] = update_average(std, sigma, self.decay)
 
 
 def progress(step: int, start: int, end: int) -> float:

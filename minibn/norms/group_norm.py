@@ -1,9 +1,10 @@
-"""GroupNorm: every image normalized by its own values, a group of channels at a time.
+"""GroupNorm: every image is normalized by its own values, one group of channels at a time.
 
     μ = mean of x over space and the channels of a group      σ² = mean((x − μ)²) + ε
     y = γ·x̄ + β    with x̄ = (x − μ)/σ, γ and β for each channel
 
-Backward (derived in `standardize.py`), with g = γ·dy and means over the same values:
+Backward, with g = γ·dy and means over the same values.  The derivation is BN's (`batch_norm.py`),
+which does not depend on the axes:
 
     dβ = Σ dy      dγ = Σ dy·x̄           (sums over all axes but the last)
     dx = (g − mean(g) − x̄·mean(g·x̄))/σ
@@ -15,32 +16,66 @@ Source: Wu & He 2018, reference [9] of the paper.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from numpy import float64
 
-from minibn.backend import Array, array_module
-from minibn.checks import check_integer, check_number, check_scale_and_shift
+from minibn.backend import Array
+from minibn.checks import check_integer, check_number, check_scale_and_shift, check_upstream
+from minibn.dispatch import accelerated
 from minibn.norms.normalizer import Normalizer
-from minibn.norms.standardize import Standardized, moments, standardize, standardize_backward
 
 
+class GroupNormCache(NamedTuple):
+    """What the backward pass needs; x̄ is computed again."""
+
+    x: Array       # (N, …, C)
+    mu: Array      # (N, 1, …, G, 1) float64
+    sigma: Array   # (N, 1, …, G, 1) float64
+    gamma: Array   # (C,)
+    groups: int    # G
+
+
+@accelerated
 def group_norm(x: Array, gamma: Array, beta: Array, groups: int, eps: float = 1e-5
-               ) -> tuple[Array, Standardized]:
+               ) -> tuple[Array, GroupNormCache]:
     """y = γ·(x − μ)/σ + β with the statistics of each image and group of channels.
 
-    x: (N, C) or (N, H, W, C), float32 or float64; gamma, beta: (C,); groups: a divisor of C;
+    x: (N, C) or (N, H, W, C), float32 or float64; gamma, beta: (C,); groups: G, a divisor of C;
     eps ≥ 0.  Returns y, of the shape and dtype of x, and the cache for `group_norm_backward`.
     Raises ValueError or TypeError for other shapes and dtypes.
     """
     check_scale_and_shift(x, gamma, beta)
     groups = check_groups(groups, x.shape[-1])
     eps = check_number("eps", eps, least=0)
-    mean, var = moments(x, sets=len(x), groups=groups)                 # (N, C), (N, C)
-    return standardize(x, mean, array_module(x).sqrt(var + eps), gamma, beta, groups=groups)
+    grouped = x.reshape(*x.shape[:-1], groups, -1)             # (N, H, W, G, C/G)
+    own = (*range(1, x.ndim - 1), x.ndim)                      # space, and channels of a group
+    mu = grouped.mean(own, dtype=float64, keepdims=True)       # (N, 1, 1, G, 1)
+    var = ((grouped - mu) ** 2).mean(own, keepdims=True)       # (N, 1, 1, G, 1)
+    sigma = (var + 0 * var + eps) ** 0.5                       # 0·∞ is NaN: no overflow hides as 0
+    x_bar = ((grouped - mu) / sigma).reshape(x.shape)          # (N, H, W, C)
+    y = gamma * x_bar + beta                                   # (N, H, W, C)
+    return y.astype(x.dtype, copy=False), GroupNormCache(x, mu, sigma, gamma, groups)
 
 
-def group_norm_backward(dy: Array, cache: Standardized) -> tuple[Array, Array, Array]:
-    """dx (shape of x), dγ and dβ (C,), given dy of the shape of y."""
-    return standardize_backward(dy, cache)
+@accelerated
+def group_norm_backward(dy: Array, cache: GroupNormCache) -> tuple[Array, Array, Array]:
+    """dx (shape and dtype of x), dγ and dβ (C,), given dy of the shape and dtype of y."""
+    x, mu, sigma, gamma, groups = cache
+    check_upstream("dy", dy, x.shape, like=x)
+    own = (*range(1, x.ndim - 1), x.ndim)                      # space, and channels of a group
+    others = tuple(range(x.ndim - 1))                          # all axes but the channels
+    grouped = (*x.shape[:-1], groups, -1)                      # (N, H, W, G, C/G)
+    x_bar = (x.reshape(grouped) - mu) / sigma                  # (N, H, W, G, C/G)
+    dbeta = dy.sum(others, dtype=float64)                      # (C,)
+    dgamma = (dy * x_bar.reshape(x.shape)).sum(others)         # (C,)
+    g = (gamma * dy).reshape(grouped)                          # (N, H, W, G, C/G)
+    g_mean = g.mean(own, dtype=float64, keepdims=True)         # (N, 1, 1, G, 1)
+    gx_mean = (g * x_bar).mean(own, keepdims=True)             # (N, 1, 1, G, 1)
+    dx = ((g - g_mean - x_bar * gx_mean) / sigma).reshape(x.shape)
+    return (dx.astype(x.dtype, copy=False), dgamma.astype(gamma.dtype, copy=False),
+            dbeta.astype(gamma.dtype, copy=False))
 
 
 class GroupNorm(Normalizer):

@@ -1,30 +1,44 @@
-"""LayerNorm: every image normalized by all of its own values.
+"""LayerNorm: every image is normalized by all of its own values.
 
     μ = mean of x over all axes but the first        σ² = mean((x − μ)²) + ε
     y = γ·x̄ + β    with x̄ = (x − μ)/σ, γ and β for each channel
 
-Backward (derived in `standardize.py`), with g = γ·dy and means over the same axes:
+Backward, with g = γ·dy and means over the same axes.  The derivation is BN's (`batch_norm.py`),
+which does not depend on the axes:
 
     dβ = Σ dy      dγ = Σ dy·x̄           (sums over all axes but the last)
     dx = (g − mean(g) − x̄·mean(g·x̄))/σ
 
-No value of another image appears: batch size does not matter, and training and test agree.
+No value of another image appears, so the batch size does not matter, and training and test agree.
 
 Source: Ba, Kiros & Hinton 2016, reference [8] of the paper.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from numpy import float64
 
-from minibn.backend import Array, array_module
-from minibn.checks import check_number, check_scale_and_shift
+from minibn.backend import Array
+from minibn.checks import check_number, check_scale_and_shift, check_upstream
+from minibn.dispatch import accelerated
 from minibn.norms.normalizer import Normalizer
-from minibn.norms.standardize import Standardized, moments, standardize, standardize_backward
 
 
+class LayerNormCache(NamedTuple):
+    """What the backward pass needs; x̄ is computed again."""
+
+    x: Array       # (N, …, C)
+    mu: Array      # (N, 1, …, 1) float64
+    sigma: Array   # (N, 1, …, 1) float64
+    gamma: Array   # (C,)
+
+
+@accelerated
 def layer_norm(x: Array, gamma: Array, beta: Array, eps: float = 1e-5
-               ) -> tuple[Array, Standardized]:
+               ) -> tuple[Array, LayerNormCache]:
     """y = γ·(x − μ)/σ + β with the statistics of each image.
 
     x: (N, C) or (N, H, W, C), float32 or float64; gamma, beta: (C,); eps ≥ 0.
@@ -33,13 +47,31 @@ def layer_norm(x: Array, gamma: Array, beta: Array, eps: float = 1e-5
     """
     check_scale_and_shift(x, gamma, beta)
     eps = check_number("eps", eps, least=0)
-    mean, var = moments(x, sets=len(x), groups=1)                      # (N, C), (N, C)
-    return standardize(x, mean, array_module(x).sqrt(var + eps), gamma, beta, groups=1)
+    own = tuple(range(1, x.ndim))                              # all axes but the first
+    mu = x.mean(own, dtype=float64, keepdims=True)             # (N, 1, 1, 1)
+    var = ((x - mu) ** 2).mean(own, keepdims=True)             # (N, 1, 1, 1)
+    sigma = (var + 0 * var + eps) ** 0.5                       # 0·∞ is NaN: no overflow hides as 0
+    x_bar = (x - mu) / sigma                                   # (N, H, W, C)
+    y = gamma * x_bar + beta                                   # (N, H, W, C)
+    return y.astype(x.dtype, copy=False), LayerNormCache(x, mu, sigma, gamma)
 
 
-def layer_norm_backward(dy: Array, cache: Standardized) -> tuple[Array, Array, Array]:
-    """dx (shape of x), dγ and dβ (C,), given dy of the shape of y."""
-    return standardize_backward(dy, cache)
+@accelerated
+def layer_norm_backward(dy: Array, cache: LayerNormCache) -> tuple[Array, Array, Array]:
+    """dx (shape and dtype of x), dγ and dβ (C,), given dy of the shape and dtype of y."""
+    x, mu, sigma, gamma = cache
+    check_upstream("dy", dy, x.shape, like=x)
+    own = tuple(range(1, x.ndim))                              # all axes but the first
+    others = tuple(range(x.ndim - 1))                          # all axes but the channels
+    x_bar = (x - mu) / sigma                                   # (N, H, W, C)
+    dbeta = dy.sum(others, dtype=float64)                      # (C,)
+    dgamma = (dy * x_bar).sum(others)                          # (C,)
+    g = gamma * dy                                             # (N, H, W, C)
+    g_mean = g.mean(own, dtype=float64, keepdims=True)         # (N, 1, 1, 1)
+    gx_mean = (g * x_bar).mean(own, keepdims=True)             # (N, 1, 1, 1)
+    dx = (g - g_mean - x_bar * gx_mean) / sigma                # (N, H, W, C)
+    return (dx.astype(x.dtype, copy=False), dgamma.astype(gamma.dtype, copy=False),
+            dbeta.astype(gamma.dtype, copy=False))
 
 
 class LayerNorm(Normalizer):

@@ -2,22 +2,22 @@
 
     s_t = α·s_{t−1} + (1 − α)·v_t                                         (eqs. 5, 6, 9)
 
-Started at s_0 = 0, every step replaced by its predecessor, this is the weighted sum
+Start at s_0 = 0 and replace every step by its predecessor.  The result is a weighted sum,
 
     s_t = (1 − α) Σ_{i=1..t} α^{t−i} v_i                                  (eq. 10)
 
-whose weights add up to (1 − α)(1 + α + … + α^{t−1}) = 1 − αᵗ, not to 1.  So if E[v] stays the
-same over time,
+The weights add up to (1 − α)(1 + α + … + α^{t−1}) = 1 − αᵗ, not to 1.  So if E[v] does not change
+over time,
 
     E[s_t] = (1 − αᵗ)·E[v]                                                (eq. 11)
 
-and dividing by 1 − αᵗ takes the bias of the zero start away:
+Division by 1 − αᵗ removes the bias of the zero start:
 
     ŝ_t = s_t/(1 − αᵗ)                                                    (eqs. 12, 13)
 
-The next step needs s_t itself, not ŝ_t: eq. 10 holds for the raw average alone.  Algorithm 1, read
-literally, writes ŝ_t back into s_t and grows 50-fold at t = 2.  This is the bias correction
-of Adam, inside batch renormalization.
+The next step needs s_t itself, not ŝ_t, because eq. 10 holds for the raw average alone.  Algorithm
+1, read literally, writes ŝ_t back into s_t, which then grows 50-fold at t = 2.  This correction is
+Adam's bias correction, applied inside Batch Renormalization.
 
 `decay` is the paper's α, the share of the old average that is kept.  PyTorch's `momentum` is 1 − α.
 """
@@ -25,16 +25,35 @@ of Adam, inside batch renormalization.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
+
+import numpy as np
 
 from minibn.backend import Array
-from minibn.checks import TooEarly, check_integer, check_number
+from minibn.checks import TooEarly, check_integer, check_number, check_vector
+
+
+class Averages(NamedTuple):
+    """The raw moving averages of BRN or renorm_debias after `step` updates; never changed in place.
+
+    mean, std: averages of μ_B and σ_B, float64 (C,).  In float32 an average with α = 0.999999 stops
+    moving.
+    """
+
+    mean: Array
+    std: Array
+    step: int
+
+    @classmethod
+    def zeros(cls, channels: int) -> Averages:
+        """The start of renorm_debias: μ_0 = 0, σ_0 = 0."""
+        return cls(np.zeros(channels), np.zeros(channels), 0)
 
 
 def update_average(average: Array, value: Array, decay: float) -> Array:
     """The raw average after one more value: α·average + (1 − α)·value, a new array.
 
-    average, value: arrays of one shape; decay: α in [0, 1).  Averages are kept in float64: in
-    float32, one with α = 0.999999 stops moving.
+    average, value: arrays of one shape; decay: α in [0, 1).
     """
     decay = check_decay(decay)
     return decay * average + (1 - decay) * value
@@ -47,9 +66,7 @@ def correct_bias(average: Array, decay: float, step: int) -> Array:
     """
     decay = check_decay(decay)
     step = check_integer("step", step, least=0)
-    if step == 0:
-        raise TooEarly("a zero-started moving average has no value before its first update "
-                       "(step is 0): train for at least one step before testing")
+    check_started(step)
     return average / weight(decay, step)
 
 
@@ -64,3 +81,20 @@ def weight(decay: float, step: int) -> float:
 def check_decay(decay: float) -> float:
     """`decay` as a float in [0, 1)."""
     return check_number("decay", decay, least=0, below=1)
+
+
+def check_started(step: int) -> None:
+    """A zero-started average has taken in one value at least."""
+    if step == 0:
+        raise TooEarly("a zero-started moving average has no value before its first update "
+                       "(step is 0): train for at least one step before testing")
+
+
+def check_averages(averages: Averages, x: Array) -> None:
+    """`averages` is an `Averages` of the channels of x (…, C)."""
+    if not isinstance(averages, Averages):
+        raise TypeError("averages must be minibn.functional.Averages(mean, std, step), "
+                        f"not {type(averages).__name__}")
+    check_vector("averages.mean", averages.mean, x.shape[-1], like=x)
+    check_vector("averages.std", averages.std, x.shape[-1], like=x)
+    check_integer("averages.step", averages.step, least=0)

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from minibn.backend import Array, array_module
 from minibn.checks import check_float, check_upstream, check_vector
-from minibn.kernels.workspace import Workspace
 from minibn.layer import Layer
 
 
@@ -100,10 +99,6 @@ class WeightNorm(Layer):
         if "b" in self.params:
             self.grads["b"] = grads["b"]
         return dx
-
-    def share(self, workspace: Workspace) -> None:
-        """Let the layer inside take its scratch memory from this workspace."""
-        self.layer.share(workspace)
 
     def to(self, device: str) -> Layer:
         """Move to "cpu" or "gpu", together with the layer inside."""

@@ -2,7 +2,7 @@
 
 from minibn.training.loop import finish, progress_bar, train
 from minibn.training.recipe import Recipe
-from minibn.training.run import Diverged, Run, blas_threads, quiet_overflow
+from minibn.training.run import Diverged, Run, quiet_overflow
 
-__all__ = ["Diverged", "Recipe", "Run", "blas_threads", "finish", "progress_bar",
+__all__ = ["Diverged", "Recipe", "Run", "finish", "progress_bar",
            "quiet_overflow", "train"]

@@ -12,15 +12,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from minibn.backend import Array, device_module, to_device
@@ -44,8 +41,6 @@ from minibn.training.recipe import Recipe
 
 # Updates between two looks at the loss: on a GPU each look waits for the work to be done.
 LOOK_EVERY = 20
-# Below this batch_size·width², a second thread of BLAS gains nothing.
-SMALL = 5000
 
 
 class Diverged(ArithmeticError):
@@ -103,11 +98,10 @@ class Run:
         Raises Diverged when the loss is no longer finite.
         """
         start = time.perf_counter()
-        history, recipe = self.history, self.recipe
-        self.optimizer.lr = recipe.lr_at(history.epochs)
-        with blas_threads(recipe):
-            loss, accuracy, clipped = self._train_epoch(bar)
-            tests = {mode: self._test(mode) for mode in history.test_accuracy}
+        history = self.history
+        self.optimizer.lr = self.recipe.lr_at(history.epochs)
+        loss, accuracy, clipped = self._train_epoch(bar)
+        tests = {mode: self._test(mode) for mode in history.test_accuracy}
         history.train_loss.append(loss)
         history.train_accuracy.append(accuracy)
         history.learning_rate.append(self.optimizer.lr)
@@ -174,50 +168,6 @@ class Run:
         return (f"the loss is not finite at update {update} of epoch {self.history.epochs + 1} "
                 f"({self.recipe.norm}, batch size {self.recipe.batch_size}, "
                 f"learning rate {self.optimizer.lr:g})")
-
-
-@contextmanager
-def blas_threads(recipe: Recipe) -> Iterator[None]:
-    """One thread of BLAS for the small products of narrow networks, its own number for others.
-
-    Threads share out even tiny products, and wait for each other busily: where another program
-    wants one of their cores, a step takes a hundred times as long.
-
-    The number belongs to the whole process. Where several threads train, the first narrow network
-    lowers it and the last one restores it, in whatever order they end.
-    """
-    if recipe.batch_size * recipe.width**2 >= SMALL:
-        yield
-        return
-    _one_thread.enter()
-    try:
-        yield
-    finally:
-        _one_thread.leave()
-
-
-class _OneThread:
-    """BLAS has one thread while at least one has entered."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.inside = 0
-        self.limits: threadpool_limits | None = None
-
-    def enter(self) -> None:
-        with self.lock:
-            if self.inside == 0:
-                self.limits = threadpool_limits(1, user_api="blas")
-            self.inside += 1
-
-    def leave(self) -> None:
-        with self.lock:
-            self.inside -= 1
-            if self.inside == 0 and self.limits is not None:
-                self.limits.restore_original_limits()
-
-
-_one_thread = _OneThread()
 
 
 def quiet_overflow() -> np.errstate:
