@@ -35,14 +35,14 @@ ROOMS = {
 
 
 def rooms() -> dict[str, list[ModuleType]]:
-    """The modules of each room that there is."""
+    """The modules of each room that there is; the answers of the exercises are no reference."""
     found = {}
     for room in ROOMS:
         if any(module.name == room for module in pkgutil.iter_modules(minibn.__path__)):
             top = importlib.import_module(f"minibn.{room}")
             below = pkgutil.walk_packages(getattr(top, "__path__", []), f"{top.__name__}.")
             found[room] = [top, *(importlib.import_module(module.name) for module in below
-                                  if "._" not in module.name)]
+                                  if not re.search(r"\._|teaching\.exercises", module.name))]
     return found
 
 

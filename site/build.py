@@ -93,7 +93,7 @@ def build_book(out: Path) -> None:
     for old in out.glob("*") if out.exists() else ():
         if old.name != "lite":
             shutil.rmtree(old) if old.is_dir() else old.unlink()
-    run("sphinx", "-q", "-b", "html", "-d", doctrees, book, out, log=WORK / "book.log")
+    run("sphinx", "-q", "-j", "auto", "-b", "html", "-d", doctrees, book, out, log=WORK / "book.log")
     (out / ".buildinfo").unlink(missing_ok=True)
     (out / ".nojekyll").touch()            # so a code host serves folders that begin with _
     say("book")
