@@ -33,10 +33,10 @@ except RuntimeError as error:
 
 mkdir -p "$out"
 width=96 tests=(-k "not stand-in")
-steps="--seconds 20 --patience 1" epochs="--seconds 45" compare="--epochs 3"
+steps="--seconds 10 --patience 1" epochs="--seconds 30" compare="--seeds 1 --epochs 4"
 if [ "${QUICK:-0}" = 1 ]; then
     width=4 tests=(-k "real and relu")
-    steps="--quick" epochs="--seconds 1 --batch 5" compare="--epochs 1 --limit-train 50 --limit-test 20"
+    steps="--quick" epochs="--seconds 1 --batch 5" compare="--seeds 1 --epochs 1 --limit-train 50 --limit-test 20"
 fi
 "$python" -c "import xdist" 2> /dev/null && tests+=(-n 8)
 
@@ -52,12 +52,12 @@ part() {
     [ "$status" = 0 ] || failed+=("$file")
 }
 
-part 220 tests.txt "$python" -m pytest tests/test_device*.py -p no:cacheprovider "${tests[@]}"
-part 140 steps.md "$python" benchmarks/train_step.py --device gpu --batch 5 128 --width $width \
+part 200 tests.txt "$python" -m pytest tests/test_device*.py -p no:cacheprovider "${tests[@]}"
+part 150 steps.md "$python" benchmarks/train_step.py --device gpu --batch 5 128 --width $width \
     $steps --json "$out/steps.json"
-part 130 epochs.md "$python" benchmarks/epoch.py --device gpu --width $width $epochs \
+part 100 epochs.md "$python" benchmarks/epoch.py --device gpu --width $width $epochs \
     --json "$out/epochs.json"
-part 90 compare.txt "$python" -m minibn compare --device gpu --width $width $compare --out "$out"
+part 80 compare.txt "$python" -m minibn compare --device gpu --width $width $compare --out "$out"
 
 printf '\n%d s in all; failed: %s\n' $SECONDS "${failed[*]:-nothing}"
 [ ${#failed[@]} = 0 ]

@@ -1,4 +1,4 @@
-"""NumPy or CuPy: whichever made the array.  The only file that knows CuPy.
+"""NumPy or CuPy: whichever made the array.  Only this file and kernels/cupy_*.py know CuPy.
 
 The library never asks where it runs.  A function takes the array module of the array it was
 given (`xp = array_module(x)`) and calls `xp.sqrt`, `xp.matmul`, … on it, so the same lines run on

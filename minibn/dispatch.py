@@ -1,8 +1,8 @@
 """Textbook or kernel: which of the two forms of a function runs.
 
 The textbook function is the definition, one formula a line.  A kernel (`minibn.kernels`) computes
-the same faster, on NumPy.  A call takes the kernel if the arrays are NumPy's, the kernels are
-switched on, and the kernel accepts the arguments.
+the same faster, on NumPy or on CuPy.  A call takes the kernel if there is one for arrays of this
+type, the kernels are switched on, and the kernel accepts the arguments.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
-
-import numpy as np
 
 from minibn import kernels
 
@@ -28,8 +26,10 @@ def accelerated(textbook: Function) -> Function:
 
     @wraps(textbook)                                       # so help() and ?? show the formula
     def call(*args: Any, **kwargs: Any) -> Any:
-        if kernels.enabled and args and type(args[0]) is np.ndarray:
-            result = kernels.find(name)(*args, **kwargs)
+        if kernels.enabled and args:
+            kind: Any = type(args[0])
+            kernel = kernels.find(name, kind)
+            result = NotImplemented if kernel is None else kernel(*args, **kwargs)
             if result is not NotImplemented:
                 return result
         return textbook(*args, **kwargs)

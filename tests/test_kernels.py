@@ -49,7 +49,7 @@ def test_the_table_names_all_accelerated_functions_and_no_other():
 @pytest.mark.parametrize("name", kernels.TABLE)
 def test_a_kernel_has_the_signature_of_its_textbook_function(name):
     textbook = inspect.signature(textbook_functions()[name].textbook)
-    kernel = inspect.signature(kernels.find(name))
+    kernel = inspect.signature(kernels.find(name, np.ndarray))
     assert list(kernel.parameters.values()) == [
         p.replace(annotation=kernel.parameters[p.name].annotation)
         for p in textbook.parameters.values()]
@@ -110,7 +110,7 @@ def test_a_kernel_declines_what_it_cannot_hold(size, rng):
     x = (size * rng.standard_normal((8, 3))).astype(np.float32)
     one, zero = np.ones(3, np.float32), np.zeros(3, np.float32)
     for name, more in (("batch_norm", ()), ("layer_norm", ()), ("group_norm", (1,))):
-        assert kernels.find(name)(x, one, zero, *more) is NotImplemented
+        assert kernels.find(name, np.ndarray)(x, one, zero, *more) is NotImplemented
     assert np.isfinite(functional.batch_norm(x, one, zero)[0]).all()
 
 

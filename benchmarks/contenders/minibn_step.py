@@ -27,7 +27,8 @@ class MinibnStep:
 
     def step(self):
         x, labels = next(self.batches)
-        loss, cache = softmax_cross_entropy(self.model.forward(x, training=True), labels)
+        loss, cache = softmax_cross_entropy(self.model.forward(x, training=True), labels,
+                                            check_range=False)          # as in the training loop
         self.model.backward(softmax_cross_entropy_backward(1.0, cache))
         self.optimizer.step()
         return loss

@@ -1,4 +1,4 @@
-"""Kernels: faster forms of the textbook functions for NumPy arrays.
+"""Kernels: faster forms of the textbook functions, for NumPy arrays and for CuPy arrays.
 
 A reader who never opens this folder has missed no mathematics.  A kernel has the name, the
 arguments, the results and the cache of the textbook function that it replaces, so the forward pass
@@ -15,6 +15,8 @@ of one fits the backward pass of the other.  It may decline by returning NotImpl
     threads         how many threads a product gets
     workspace       scratch memory that is used again at every step
 
+    cupy_normalization, cupy_conv, cupy_update    the same on a GPU, with few launches
+
 `disabled()` switches the kernels off for a block, MINIBN_KERNELS=0 for a process.
 """
 
@@ -28,7 +30,7 @@ from importlib import import_module
 from threading import Lock
 from typing import Any
 
-# The one table that ties the rooms: the name of a textbook function, the module of its kernel.
+# The tables that tie the rooms: the name of a textbook function, the module of its kernel.
 TABLE: dict[str, str] = {
     "batch_statistics": "normalization",
     "normalize": "normalization",
@@ -48,6 +50,19 @@ TABLE: dict[str, str] = {
     "relu_backward": "activations",
     "momentum_update": "update",
 }
+# On a GPU every call of an array function is a launch.  These functions would need the most.
+CUPY_TABLE: dict[str, str] = {
+    "batch_statistics": "cupy_normalization",
+    "normalize": "cupy_normalization",
+    "batch_norm": "cupy_normalization",
+    "batch_norm_backward": "cupy_normalization",
+    "renormalize": "cupy_normalization",
+    "batch_renorm_backward": "cupy_normalization",
+    "conv2d": "cupy_conv",
+    "conv2d_backward": "cupy_conv",
+    "momentum_update": "cupy_update",
+}
+TABLES = {"numpy.ndarray": TABLE, "cupy.ndarray": CUPY_TABLE}
 
 
 def _wanted() -> bool:
@@ -78,10 +93,10 @@ def disabled() -> Iterator[None]:
 
 
 @cache
-def find(name: str) -> Callable[..., Any]:
-    """The kernel of the textbook function of this name.
+def find(name: str, kind: type) -> Callable[..., Any] | None:
+    """The kernel of the textbook function of this name for arrays of this type; None without one.
 
     Imported at its first use: kernels know the caches of the textbook, which knows `dispatch`.
-    Raises KeyError for a function that is not in the table.
     """
-    return getattr(import_module(f"minibn.kernels.{TABLE[name]}"), name)
+    module = TABLES.get(f"{kind.__module__}.{kind.__qualname__}", {}).get(name)
+    return None if module is None else getattr(import_module(f"minibn.kernels.{module}"), name)

@@ -16,4 +16,5 @@ unset PYTHONPATH
 python -m pip --disable-pip-version-check -q install --editable '.[test]'
 # The tests skip what needs a GPU if they find none.  Here one must be found.
 python -c "from minibn.backend import device_module; device_module('gpu')"
-OPENBLAS_NUM_THREADS=1 exec python -m pytest tests/test_device*.py -k "not stand-in" "$@"
+OPENBLAS_NUM_THREADS=1 exec python -m pytest -n auto --dist worksteal \
+    tests/test_device*.py -k "not stand-in" "$@"
