@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -105,6 +106,16 @@ def test_profile_command():
     products = [row[2] for row in cells
                 if len(row) == 3 and row[0].startswith(("conv.py", "openblas.py"))]
     assert any("matmul" in code or "gemm" in code for code in products)
+
+
+def test_busy_command():
+    """Both rows, each with a ratio between its quartiles."""
+    rows = run("busy.py").stdout.splitlines()
+    for name in ("as it is", "every core busy"):
+        (row,) = (line for line in rows if line.startswith(f"| {name} "))
+        ratio = row.split("|")[4]
+        median, low, high = (float(n) for n in re.findall(r"[0-9.]+", ratio))
+        assert 0 < low <= median <= high
 
 
 def test_peers_command():
