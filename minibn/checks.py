@@ -84,6 +84,10 @@ def check_vector(name: str, v: Array, channels: int, like: Array) -> None:
 
 def check_scale_and_shift(x: Array, gamma: Array, beta: Array) -> None:
     """`x` is a float array (N, C) or (N, H, W, C); gamma and beta are (C,) on its device."""
+    if (type(x) is type(gamma) is type(beta) is np.ndarray and x.ndim in (2, 4) and x.size
+            and gamma.shape == beta.shape == x.shape[-1:]
+            and x.dtype in FLOATS and gamma.dtype in FLOATS and beta.dtype in FLOATS):
+        return                                                 # the usual case, seen at once
     check_channels_last("x", x)
     check_vector("gamma", gamma, x.shape[-1], like=x)
     check_vector("beta", beta, x.shape[-1], like=x)

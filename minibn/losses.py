@@ -34,9 +34,7 @@ def softmax_cross_entropy(logits: Array, labels: Array, *, check_range: bool = T
         check_label_range("labels", labels, logits.shape[1])
     xp = array_module(logits)
     rows = xp.arange(len(logits))
-    shifted = logits - logits.max(1, keepdims=True)
-    exp = xp.exp(shifted)
-    total = exp.sum(1, keepdims=True)
+    shifted, exp, total = exponentials(logits)
     loss = (xp.log(total[:, 0]) - shifted[rows, labels]).mean()
     return loss, (exp / total, labels)
 
@@ -50,6 +48,19 @@ def softmax_cross_entropy_backward(dloss: float, cache: tuple) -> Array:
     dz[array_module(p).arange(len(p)), labels] -= 1
     dz *= dloss / len(p)
     return dz
+
+
+def softmax(logits: Array) -> Array:
+    """p, rows of exp(z)/Σ exp(z): (N, K) → (N, K)."""
+    _, exp, total = exponentials(logits)
+    return exp / total
+
+
+def exponentials(logits: Array) -> tuple[Array, Array, Array]:
+    """z − max z, its exponentials (N, K), and their sums (N, 1)."""
+    shifted = logits - logits.max(1, keepdims=True)
+    exp = array_module(logits).exp(shifted)
+    return shifted, exp, exp.sum(1, keepdims=True)
 
 
 def check_labels(labels: Array, logits: Array) -> None:

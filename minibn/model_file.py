@@ -14,6 +14,7 @@ Checkpoints of training hold the same arrays, and a model reads those of a check
 from __future__ import annotations
 
 import json
+import math
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +25,7 @@ import numpy as np
 import minibn
 from minibn.backend import array_module, to_host
 from minibn.files import check_regular, explain, write_atomically
-from minibn.npz import KINDS, read_header, read_npy
+from minibn.npz import KINDS, PACKED, read_header, read_npy
 
 if TYPE_CHECKING:
     from minibn.layer import Layer
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 GROUPS = ("params", "state")
 LONGEST_HEADER = 2**20               # bytes; a layer takes about 30
+LONGEST_NPY_HEADER = 2**16 + 10      # bytes before the values of an array
 
 
 class Kind(NamedTuple):
@@ -151,14 +153,20 @@ def kind_of(name: str, value: Any) -> Kind:
 
 def kind(archive: zipfile.ZipFile, name: str) -> Kind:
     """Dtype and shape of an array in the archive, from its header alone."""
-    with archive.open(f"{name}.npy") as member:
+    part = archive.getinfo(f"{name}.npy")
+    if part.compress_type not in PACKED:
+        raise ValueError(f"{name} is packed in a way that NumPy does not use")
+    with archive.open(part) as member:
         shape, _, dtype = read_header(member)
     return Kind(dtype, shape)
 
 
 def read(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    """One array of the archive."""
-    return read_npy(archive.read(f"{name}.npy"))
+    """One array of the archive, unpacked only if it is as large as its header says."""
+    part, (dtype, shape) = archive.getinfo(f"{name}.npy"), kind(archive, name)
+    if part.file_size > dtype.itemsize * math.prod(shape) + LONGEST_NPY_HEADER:
+        raise ValueError(f"{name} is larger than its header says")
+    return read_npy(archive.read(part))
 
 
 def _a(name: str | None) -> str:

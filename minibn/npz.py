@@ -39,10 +39,9 @@ def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     """
     try:
         version = npy.read_magic(file)
-        header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
-        shape, fortran, dtype = header(file)
-    except KeyError:
-        raise ValueError(f"it is in version {version} of NumPy's format") from None
+        if version != (1, 0):         # others have headers of any length, which are read whole
+            raise ValueError(f"version {version} of the format")
+        shape, fortran, dtype = npy.read_array_header_1_0(file)
     except Exception as error:        # a damaged header is a damaged Python expression
         raise ValueError("it has no header of NumPy's") from error
     if dtype.kind not in KINDS:

@@ -35,14 +35,14 @@ ROOMS = {
 
 
 def rooms() -> dict[str, list[ModuleType]]:
-    """The modules of each room that there is."""
+    """The modules of each room that there is; the answers of the exercises are no reference."""
     found = {}
     for room in ROOMS:
         if any(module.name == room for module in pkgutil.iter_modules(minibn.__path__)):
             top = importlib.import_module(f"minibn.{room}")
             below = pkgutil.walk_packages(getattr(top, "__path__", []), f"{top.__name__}.")
             found[room] = [top, *(importlib.import_module(module.name) for module in below
-                                  if "._" not in module.name)]
+                                  if not re.search(r"\._|teaching\.exercises", module.name))]
     return found
 
 
@@ -104,6 +104,9 @@ def to_rst(lines: list[str]) -> list[str]:
         if formulas is not None:
             result += [".. math::", "   :nowrap:", ""]
             result += [f"   {line}" for line in rf"\[{formulas}\]".splitlines()]
+        elif is_layout(block) and (terms := definitions(block)):
+            for term, words in terms:
+                result += [escape(term), f"   {escape(words)}"]
         elif is_layout(block):
             result += [".. code-block:: none", "   :class: formula", ""]
             margin = min(len(line) - len(line.lstrip()) for line in block if line.strip())
@@ -142,6 +145,26 @@ def is_layout(block: list[str]) -> bool:
     """Whether the places of a block's characters matter: indented, or a table by spaces."""
     return is_indented(block) or any(re.search(r"\S {3,}\S", line) or re.match(r"\w+ {2,}\w", line)
                                      for line in block)
+
+
+def definitions(block: list[str]) -> list[tuple[str, str]]:
+    """The terms of a block and what is said of each, if it is two columns, terms and words."""
+    margin = min(len(line) - len(line.lstrip()) for line in block if line.strip())
+    lines = [line[margin:].rstrip() for line in block if line.strip()]
+    first = re.match(r"(\S+(?: \S+)*) {2,}(?=\S)", lines[0])
+    if not first or not lines[0][0].isalpha():
+        return []
+    column, found = first.end(), []
+    for line in lines:
+        term, words = line[:column].strip(), line[column:]
+        if (not words or words[0] == " " or line[column - 1] != " " or re.search(r"\S {3,}", words)
+                or re.search("[=(.]", term) or (term and len(term) > column - 2)):
+            return []
+        if term:
+            found.append((term, words))
+        elif found:
+            found[-1] = (found[-1][0], f"{found[-1][1]} {words}")
+    return found
 
 
 def escape(line: str) -> str:

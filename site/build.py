@@ -17,6 +17,7 @@ from pathlib import Path
 import api
 import chapters
 import equations
+import graph
 import landing
 import links
 import lite_pages
@@ -78,7 +79,8 @@ def build_book(out: Path) -> None:
     shutil.copy(packages.npm("mathjax") / "es5" / "tex-svg.js", static)
     for page in sources.documents():
         text = (ROOT / page.source).read_text("utf-8")
-        put(book / page.target, links.rewrite(text, page.source, page.target, book))
+        put(book / page.target,
+            links.rewrite(graph.replace(text), page.source, page.target, book))
     for name in sources.chapters():
         chapters.chapter_page(name, book)
     for name in sources.exercises():
@@ -93,7 +95,11 @@ def build_book(out: Path) -> None:
     for old in out.glob("*") if out.exists() else ():
         if old.name != "lite":
             shutil.rmtree(old) if old.is_dir() else old.unlink()
-    run("sphinx", "-q", "-b", "html", "-d", doctrees, book, out, log=WORK / "book.log")
+    run("sphinx", "-q", "-j", "auto", "-b", "html", "-d", doctrees, book, out,
+        log=WORK / "book.log")
+    for source, place in sources.finished_pages().items():
+        (out / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / source, out / place)
     (out / ".buildinfo").unlink(missing_ok=True)
     (out / ".nojekyll").touch()            # so a code host serves folders that begin with _
     say("book")

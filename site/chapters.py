@@ -95,6 +95,8 @@ def chapter_page(name: str, book: Path) -> None:
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             cell["source"] = links.rewrite(cell["source"], f"notebooks/{name}.ipynb", target, book)
+        else:
+            cell["metadata"]["mystnb"] = {"image": {"alt": alternative(cell)}}
     buttons = [("▶ Run this chapter in your browser", live(f"{name}.ipynb"))]
     if name in sources.exercises():
         buttons += [("✎ Do the exercises in your browser", live(f"exercises/{name}.ipynb")),
@@ -104,6 +106,17 @@ def chapter_page(name: str, book: Path) -> None:
     notebook["cells"][0]["source"] = "\n".join(
         [head, box(buttons, note(f"{name}.ipynb", name[:2])), rest])
     write(notebook, book / target)
+
+
+def alternative(cell: dict) -> str:
+    """What the pictures of a code cell show, in words: `teaching.show` keeps them in the output."""
+    found = []
+    for output in cell.get("outputs", []):
+        if "image/png" in output.get("data", {}):
+            words = output.get("metadata", {}).get("image/png", {}).get("alt", "")
+            if words and words not in found:
+                found.append(words)
+    return " ".join(found) or "A figure drawn by the code above."
 
 
 def exercise_page(name: str, book: Path) -> None:

@@ -25,8 +25,8 @@ FUNCTIONS = {"exp", "log", "ln", "max", "min", "det", "sin", "cos"}
 UPRIGHT = {"mean", "clip", "sign", "std", "var"}
 PROSE = {"an", "the", "of", "so", "is", "if", "in", "as", "or", "and", "where", "with", "else",
          "over", "for", "by", "at", "to", "from", "it", "all", "every", "each", "one"}
-TOKEN = re.compile(rf"\s*(?:(\d+(?:[.,]\d+)*)|((?:(?![{''.join(SUPERSCRIPTS)}])[^\W\d_])+)|(.))",
-                   re.DOTALL)
+TOKEN = re.compile(r"\s*(?:(\d+(?:[.,]\d+)*)|(L+(?:\d+L+)*)|(.))"
+                   .replace("L", rf"(?:(?![{''.join(SUPERSCRIPTS)}])[^\W\d_])"), re.DOTALL)
 
 
 class NotAFormula(Exception):
@@ -246,7 +246,7 @@ def name(word: str) -> str:
         return f"d{name(word[1])}"
     if any(letter in GREEK for letter in word):
         return "".join(map(name, word))
-    if not word.isascii() or not word.isalpha():
+    if not word.isascii() or not word.isalnum():
         raise NotAFormula(word)
     return rf"\operatorname{{{word}}}" if word in UPRIGHT else rf"\mathrm{{{word}}}"
 

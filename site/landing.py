@@ -68,12 +68,20 @@ def exercises_page() -> str:
 
 
 def teach_page(documents: set[str]) -> str:
-    """The teacher's kit: the notes on the course and whatever else there is."""
+    """The teacher's kit: what there is to read, and the slides and hand-outs."""
     names = [target.removeprefix("teach/").removesuffix(".md")
              for target in sorted(documents) if target.startswith("teach/")]
-    return ("# For teachers\n\nEverything needed to give one session or a whole unit: times, "
-            "prerequisites, exercises, and what students misunderstand.\n\n"
-            "```{toctree}\n:maxdepth: 1\n" + "\n".join(names) + "\n```\n")
+    first = [name for name in ("kit/index", "course") if name in names]
+    names = first + [name for name in names if name not in first]
+    lines = ["# For teachers", "", "Everything needed to give one session or a whole unit: times, "
+             "prerequisites, slides, exercises, and what students misunderstand.", ""]
+    for folder, words in (("slides", "**Slides**, which open in a tab of their own"),
+                          ("handouts", "**Hand-outs**, to print or to read on a phone")):
+        there = [f'<a href="{place.removeprefix("teach/")}">chapter {Path(place).stem}</a>'
+                 for place in sources.finished_pages().values() if f"/{folder}/" in place]
+        if there:
+            lines += [f"{words}: {', '.join(there)}.", ""]
+    return "\n".join([*lines, "```{toctree}", ":maxdepth: 1", *names, "```", ""])
 
 
 def toctrees(documents: set[str]) -> str:

@@ -42,10 +42,17 @@ def row(line: str) -> str | None:
 
 
 def formula(part: str) -> str | None:
-    """A formula, perhaps with words in brackets behind it."""
-    for text, words in ((part, ""), *re.findall(r"^(.*\S) (\([a-z][^()]*\))$", part)):
+    """A formula, perhaps with words behind it, or a symbol that is explained by words."""
+    behind = [*re.findall(r"^(.*\S) (\([a-z][^()]*\))$", part),
+              *re.findall(r"^([^,]*,) (\w+ \w+ .*)$", part)]
+    for text, words in ((part, ""), *behind):
         try:
             return relation(text) + (rf"\quad {plain(words)}" if words else "")
+        except NotAFormula:
+            continue
+    for symbol, words in re.findall(r"^(\S+) = ([a-z]+ [a-z]+ [^=]*)$", part):
+        try:
+            return f"{Parser(symbol).whole()} &= {plain(words)}"
         except NotAFormula:
             continue
     return None
@@ -59,15 +66,17 @@ def remark(part: str) -> str | None:
             return rf"&\text{{{word} }}{Parser(rest, aligned=False).whole()}"
         except NotAFormula:
             pass
-    if re.search(r"[√\u0300-\u036f]", unicodedata.normalize("NFD", part)):
-        return None                                # \text would set these badly
-    return f"&{plain(part)}"
+    return None if "√" in part else f"&{plain(part)}"
 
 
 def plain(words: str) -> str:
-    """Words in a formula."""
-    words = re.sub(r"([#$%&_{}^~\\])", r"\\\1", words)
-    return r"\text{" + re.sub(r"`([^`]*)`", r"\\texttt{\1}", words) + "}"
+    """Words in a formula; letters with an accent are mathematics in them."""
+    parts = re.split(r"(\w[\u0302-\u0304])", unicodedata.normalize("NFD", words))
+    parts[1::2] = [Parser(letter).whole() for letter in parts[1::2]]
+    for i in range(0, len(parts), 2):
+        text = re.sub(r"([#$%&_{}^~\\])", r"\\\1", parts[i])
+        parts[i] = r"\text{" + re.sub(r"`([^`]*)`", r"\\texttt{\1}", text) + "}"
+    return "".join(part for part in parts if part != r"\text{}")
 
 
 def relation(part: str) -> str:

@@ -33,6 +33,14 @@ def documents() -> tuple[Page, ...]:
     return tuple(page for page in [*fixed, *kit] if (ROOT / page.source).exists())
 
 
+@cache
+def finished_pages() -> dict[str, str]:
+    """What is a page as it is, the teacher's slides and hand-outs: its place, by its path."""
+    return {path.relative_to(ROOT).as_posix(): f"teach/{folder}/{path.name}"
+            for folder in ("slides", "handouts")
+            for path in sorted((ROOT / "teaching" / folder).glob("*.html"))}
+
+
 def flat_name(path: Path) -> str:
     """The name of a page of the teacher's kit: teaching/slides/01.md gives slides_01.md."""
     parts = path.relative_to(ROOT / "teaching").parts
@@ -57,7 +65,7 @@ def targets() -> dict[str, str]:
 
     Paths that end in .html are pages that Sphinx makes and no source has.
     """
-    found = {page.source: page.target for page in documents()}
+    found = {page.source: page.target for page in documents()} | finished_pages()
     for name in chapters():
         found[f"notebooks/{name}.ipynb"] = f"chapters/{name}.ipynb"
     for name in exercises():
@@ -73,4 +81,6 @@ def targets() -> dict[str, str]:
         found["results"] = "report.md"
     if any(page.target == "teach/kit/index.md" for page in documents()):
         found["teaching"] = "teach/kit/index.md"
+        found["teaching/slides"] = found["teaching/handouts"] = "teach/index.md"
+        found["teaching/rubrics"] = "teach/kit/rubrics_index.md"
     return found

@@ -150,9 +150,9 @@ def precision() -> Argument:
 
 
 def seed() -> Argument:
-    """An integer of at least 0 or a generator."""
+    """An integer of at least 0, a generator, or None for the shared one."""
     bad = [("negative", -1, "-1"), ("text", "0", "'0'"), ("fraction", 0.5, "0.5"),
-           ("nothing at all", None, "None"), ("truth value", True, "True")]
+           ("truth value", True, "True")]
     return Argument(0, bad, [("a generator", np.random.default_rng(0))])
 
 
@@ -343,7 +343,7 @@ ENTRIES = [
     layer("AvgPool2d", ANY_CHANNELS, POOLED, **POOL),
     layer("GlobalAvgPool", ANY_CHANNELS, floats(N, C)),
     layer("Dropout", floats(N, C, axes=False, channels=False, empty=False), floats(N, C),
-          rate=number(0.5, -0.1, 1), seed=whole(0)),
+          rate=number(0.5, -0.1, 1), seed=whole(0, none=True)),
     function("seed", minibn.seed, value=whole(0)),
     function("SGD", train_once, lr=number(0.1, 0, -1), momentum=number(0.9, 1, -0.1),
              weight_decay=number(0.1, -1), decay_norms=flag(False)),

@@ -13,11 +13,18 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
+import minibn  # noqa: E402
 from minibn.backend import device_module  # noqa: E402
 
 # A property holds or fails; how long an example takes on a busy machine says nothing of it.
 settings.register_profile("minibn", deadline=None)
 settings.load_profile("minibn")
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """Layers that a test builds without a seed have the same weights whenever it runs."""
+    minibn.seed(0)
 
 
 @pytest.fixture

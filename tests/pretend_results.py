@@ -18,6 +18,7 @@ def pretend(job, ends, rng):
     epochs = np.arange(1, recipe.epochs + 1)
     curve = 0.1 + (ends - 0.1) * (1 - np.exp(-2 * epochs / recipe.epochs))
     curve = np.clip(curve + rng.normal(0, 0.01, len(epochs)), 0, 1)
+    curve = np.round(curve * subset.test) / subset.test      # shares of the test images
     right = np.arange(subset.test) < round(curve[-1] * subset.test)
     modes = {"brn": ("moving", "batch"), "renorm_debias": ("batch", "moving"), "bn": ("moving",)
              }.get(recipe.norm, ("plain",))
@@ -29,7 +30,7 @@ def pretend(job, ends, rng):
         learning_rate=[recipe.lr] * len(epochs), clipped_train=[0.1] * len(epochs) * two,
         clipped_test=[0.05] * len(epochs) * two, seconds=[1.0] * len(epochs))
     quantiles = [0.1, 0.2, 0.3, 0.4, 0.5]
-    places = dict.fromkeys(("conv5", "norm5", "relu5"), quantiles)
+    places = dict.fromkeys(("conv5", "norm5", f"{recipe.activation}5"), quantiles)
     probes = [{"update": update, "mean": places, "variance": places,
               **({"r": quantiles, "d": quantiles, "clipped": 0.1} if two else {})}
              for update in (1, 2, 4, *(each * epochs).tolist())] * job.probes

@@ -27,6 +27,11 @@ RECIPE = Recipe(norm="brn", width=1, batch_size=5, epochs=2)
 HISTORY = {"train_loss": [2.3, 2.1], "train_accuracy": [0.1, 0.2], "learning_rate": [0.1, 0.1],
            "test_accuracy": {"moving": [0.1, 0.3], "batch": [0.2, 0.3]},
            "clipped_train": [0.5, 0.4], "clipped_test": [0.1, 0.0], "seconds": [1.0, 2.0]}
+QUANTILES = [0.1, 0.2, 0.3, 0.4, 0.5]
+PLACES = {name: QUANTILES for name in ("conv5", "norm5", "relu5")}
+PROBE = {"update": 1, "mean": PLACES, "variance": PLACES, "r": QUANTILES, "d": QUANTILES,
+         "clipped": 0.1}
+TEST = {"update": 2, "accuracy": {"moving": 0.1, "batch": 0.2}}
 JUNK = [None, True, -1, 0, 2**70, 10**400, 1e308, "", "moving", "../../etc", [], {}, [[]], ["x", 1],
         {"x": None}, 0.5]
 BYTES = 20_000_000                             # that a reader may have at a time: a file has 20,000
@@ -51,7 +56,8 @@ def record(folder, run):
 
 def result(folder, run):
     job = Job("smoke/one", "bn", "run", RECIPE, Subset("synthetic", 10, 20, 10))
-    return write_result(folder, Result(job, "done", run.history, [{"update": 1}], "ffc0", 3.0, {}))
+    return write_result(folder, Result(job, "done", run.history, [PROBE], "e000", 3.0, {},
+                                       tests=[TEST]))
 
 
 def content(found):

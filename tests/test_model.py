@@ -433,3 +433,50 @@ def test_importing_minibn_is_light():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
                           cwd=Path(__file__).parents[1])
     assert done.stdout.strip() == "[]", done.stderr
+
+
+# Random numbers
+
+def unseeded():
+    """The random numbers of layers that are built without a seed."""
+    x = np.ones((2, 50), np.float32)
+    return [minibn.Conv2d(3, 2, 3).params["w"], minibn.Linear(4, 5).params["w"],
+            minibn.Dropout(0.5).forward(x, training=True)]
+
+
+def test_two_layers_without_a_seed_differ():
+    for a, b in zip(unseeded(), unseeded(), strict=True):
+        assert (a != b).any()
+    assert (minibn.Linear(4, 5).params["w"] != minibn.Linear(4, 5).params["w"]).all()
+
+
+def test_one_line_makes_a_program_repeatable():
+    minibn.seed(7)
+    first = unseeded()
+    minibn.seed(7)
+    for a, b in zip(unseeded(), first, strict=True):
+        np.testing.assert_array_equal(a, b)
+    minibn.seed(8)
+    assert (unseeded()[0] != first[0]).all()
+
+
+def test_programs_without_that_line_differ():
+    program = "import minibn; print(minibn.Linear(1, 1).params['w'])"
+    outputs = {subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
+                              cwd=Path(__file__).parents[1]).stdout for _ in range(2)}
+    assert len(outputs) == 2
+
+
+def test_layers_and_models_with_a_seed_do_not_depend_on_others():
+    def seeded():
+        return [minibn.Conv2d(3, 2, 3, seed=0).params["w"], minibn.Linear(4, 5, seed=1).params["w"],
+                minibn.nin(5, width=6).params["conv5.w"], minibn.all_cnn(5, width=4, seed=2).params[
+                    "conv2.w"], minibn.Linear(4, 5, seed=np.random.default_rng(3)).params["w"]]
+
+    minibn.seed(1)
+    first = seeded()
+    unseeded()
+    for a, b in zip(seeded(), first, strict=True):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(                           # and it is the seed's own generator
+        first[1], (np.random.default_rng(1).standard_normal((4, 5)) * np.sqrt(2 / 4)).astype("f4"))

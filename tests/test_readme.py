@@ -14,12 +14,14 @@ import minibn
 from minibn.__main__ import COMMANDS
 from minibn.replication import load_results
 from minibn.replication.claims import judge
-from minibn.replication.conditions import RATES, trio
+from minibn.replication.conditions import trio
 from minibn.replication.metrics import final, first_epoch
-from minibn.replication.verdicts import FAILS, HOLDS, OPEN, compare, decide
+from minibn.replication.statistics import paired_difference
+from minibn.replication.verdicts import FAILS, HOLDS, OPEN
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+SCALED = load_results(ROOT / "results" / "scaled")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
@@ -71,35 +73,67 @@ def test_the_verdicts_are_those_of_the_results():
     results = load_results(ROOT / "results" / "scaled")
     verdicts = Counter(one.verdict for one in judge(results))
     runs = sum(r.job.kind == "run" for r in results)
-    assert f"has {runs}, of narrow networks" in " ".join(TEXT.split())
+    text = " ".join(TEXT.split())
+    assert f"has {runs} runs" in text
     assert (f"Of the paper's {verdicts.total()} claims, {verdicts[HOLDS]} hold at this size, "
-            f"{verdicts[FAILS]} do not, and of {verdicts[OPEN]} it cannot be told."
-            ) in " ".join(TEXT.split())
+            f"{verdicts[FAILS]} do not, and {verdicts[OPEN]} are inconclusive.") in text
     again = judge(load_results(ROOT / "results" / "scaled-again"))
     changed = [a for a, b in zip(judge(results), again, strict=True) if a.verdict != b.verdict]
-    assert f": {len(changed)} verdicts of the {len(again)} came out otherwise, and they were the " \
-        "three that had held." in " ".join(TEXT.split())
+    assert (f"changed {len(changed)} of the {len(again)} verdicts: the three supported claims lost "
+            "their support.") in text
     assert [one.verdict for one in changed] == [HOLDS] * 3 and verdicts[HOLDS] == 3
 
 
-def test_what_came_out_is_in_the_results():
-    """The sentences between the counts: rates at batch 5, BRN, batch 1."""
-    results = load_results(ROOT / "results" / "scaled")
+def points(first, second, metric=final):
+    """The mean paired difference of two lists of conditions in points, as README writes it."""
+    pairs = [(100 * metric(r), 100 * metric(s)) for r, s in SCALED.pairs(first, second)]
+    found = paired_difference(*zip(*pairs, strict=True)).estimate
+    return f"{found.mean:+.1f} ± {found.half:.1f}".replace("-", "−")
 
-    def verdict(first, second, metric=final):
-        return decide(compare(results, first, second, metric))
 
-    bn, brn, debias = (condition.key for condition in trio("all_cnn", 5))
-    assert verdict(debias, bn) == HOLDS
-    for lr in RATES:
-        assert lr > results.of(bn)[0].job.recipe.lr
-        bn_there, _, debias_there = (condition.key for condition in trio("all_cnn", 5, lr=lr))
-        assert verdict(debias_there, bn_there) != HOLDS
-    assert (verdict(debias, brn, first_epoch), verdict(debias, brn)) == (HOLDS, OPEN)
-    at_one = {norm: np.mean([final(r) for r in results.of(f"all_cnn-{norm}-b1")])
-              for norm in ("bn", "brn", "renorm_debias", "wn", "ln", "gn")}
-    assert min(at_one["ln"], at_one["gn"]) > 0.3 > 0.15 > max(
-        at_one[norm] for norm in ("bn", "brn", "renorm_debias", "wn"))
+def test_does_it_help_has_the_numbers_of_the_results():
+    table = dict(re.findall(r"^\| (0\.\d+) \| (.*?) \|$", TEXT, re.MULTILINE))
+    assert table.keys() == {"0.003", "0.01", "0.03"}
+    for rate, cells in table.items():
+        lr = None if rate == "0.003" else float(rate)
+        bn, brn, debias = (condition.key for condition in trio("all_cnn", 5, lr=lr))
+        runs = SCALED.of(debias)
+        assert {run.job.recipe.lr for run in runs} == {float(rate)}
+        assert cells == f"{points(debias, bn)} | {points(debias, brn)} | {len(runs)}"
+        assert {run.job.recipe.epochs for run in runs} == {8}
+    text = " ".join(TEXT.split())
+    slow, fast = trio("all_cnn", 5), trio("all_cnn", 5, lr=0.01)
+    gains = [points(b.key, a.key).lstrip("+") for a, b in zip(slow, fast, strict=True)]
+    assert (f"From 0.003 to 0.01 BN gains {gains[0]} points, BRN {gains[1]} and renorm_debias "
+            f"{gains[2]}.") in text
+    early = [points(slow[2].key, other.key, first_epoch).lstrip("+") for other in slow[:2]]
+    assert (f"After the first epoch at 0.003 renorm_debias is ahead of BN by {early[0]} points and "
+            f"of BRN by {early[1]}.") in text
+    at_one = {norm: np.mean([final(r) for r in SCALED.of(f"all_cnn-{norm}-b1")])
+              for norm in ("bn", "brn", "renorm_debias", "ln", "gn")}
+    three = [100 * at_one[norm] for norm in ("bn", "brn", "renorm_debias")]
+    assert (f"At batch size 1 none of the three learns much ({min(three):.0f} to {max(three):.0f} "
+            f"%); GroupNorm ({100 * at_one['gn']:.0f} %) and LayerNorm ({100 * at_one['ln']:.0f} %)"
+            " do.") in text
+
+
+def test_the_figure_is_drawn_from_the_results(monkeypatch):
+    """And holds what README's table says."""
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    figures = importlib.import_module("figures")
+    left, right = figures.figure(SCALED).axes
+    drawn = {text.get_text(): container for text, container in zip(
+        left.get_legend().get_texts(), left.containers, strict=True)}
+    assert list(drawn) == ["BN", "BRN", "renorm_debias"]
+    for title, norm in zip(drawn, figures.METHODS, strict=True):
+        line, _, _ = drawn[title].lines
+        expected = [np.mean([run.final() for run in SCALED.of(figures.key(norm, rate))])
+                    for rate in figures.RATES]
+        np.testing.assert_allclose(np.array(line.get_ydata(), float), expected)
+    last = [line.get_ydata()[-1] for line in right.lines[:2]]
+    assert [f"{value:+.1f}" for value in last] == [
+        points(figures.key(norm, 0.003), figures.key("bn", 0.003)).split(" ")[0]
+        for norm in ("brn", "renorm_debias")]
 
 
 def test_the_version_to_cite_is_the_packages():

@@ -15,6 +15,7 @@ sys.path.append(str(ROOT / "site"))
 import api  # noqa: E402
 import chapters  # noqa: E402
 import equations  # noqa: E402
+import graph  # noqa: E402
 import landing  # noqa: E402
 import links  # noqa: E402
 import mathematics  # noqa: E402
@@ -130,7 +131,10 @@ def test_landing_leads_to_the_derivation_and_to_every_chapter():
 @pytest.mark.parametrize(("doc", "want"), [
     ("A line with `names` and a*b.", r"A line with :py:obj:`names` and a\*b."),
     ("Sum\n\n    y = x_1*2        (eq. 1)\n\nend", "   y = x_1*2        (eq. 1)"),
-    ("params  gamma (C,)\nstate   step", "   params  gamma (C,)"),
+    ("params  gamma (C,)\nstate   step", "   gamma (C,)"),
+    ("Options:\n    clip   has none\n           or one\n    order  of both", "   has none or one"),
+    ("Backward.  dy is given, and it\nreaches x", "Backward.  dy is given, and it"),
+    ("Sizes:\n    a   1     x\n    bb  22    y", "   a   1     x"),
     ("`a = b`: not a name", "``a = b``: not a name"),
     ("the word x_ ends", r"the word x\_ ends"),
 ])
@@ -139,8 +143,8 @@ def test_docstrings_become_restructured_text(doc, want):
 
 
 def test_layouts_keep_their_columns():
-    block = ["    a    the first", "", "    cde  the second"]
-    assert api.to_rst(block)[-4:-1] == ["   a    the first", "", "   cde  the second"]
+    block = ["    1 a    the first", "", "    2 cde  the second"]
+    assert api.to_rst(block)[-4:-1] == ["   1 a    the first", "", "   2 cde  the second"]
 
 
 def test_reference_knows_every_room_it_can():
@@ -200,7 +204,10 @@ def test_what_belongs_together_is_pinned():
      r"\sigma  &\leftarrow \sqrt{v + \varepsilon } &\quad &\text{from }\sigma  = 1"),
     ("y = (a + b)(c)/(d)", r"y &= \frac{(a + b)(c)}{d}"),
     ("clip    eqs. 7–8 have none", None),
-    ("μ = mean of x over all axes", None),
+    ("μ = mean of x̂ over all axes",
+     r"\mu  &= \text{mean of }\hat{x}\text{ over all axes}"),
+    ("y = im2col(x)·w", r"y &= \mathrm{im2col}(x) \cdot w"),
+    ("g = γ·dy, the gradient of y", r"g &= \gamma  \cdot dy,\quad \text{the gradient of y}"),
     ("y = (a", None),
     ("a + b", None),                               # no relation
 ])
@@ -220,6 +227,25 @@ def test_rows_of_a_formula_are_aligned_and_keep_their_gaps():
 
 def test_derivations_of_the_normalizers_are_set_as_mathematics():
     """The formulas that the reference is opened for, whatever else is shown as typed."""
-    for module in ("batch_norm", "batch_renorm", "renorm_debias", "moving_average"):
+    for module in ("batch_norm", "batch_renorm", "moving_average"):
         lines = importlib.import_module(f"minibn.norms.{module}").__doc__.splitlines()
         assert ".. math::" in api.to_rst(lines), module
+
+
+def test_a_graph_is_drawn_from_left_to_right_without_implied_arrows():
+    text = "```mermaid\ngraph LR\n  a[01] --> b[02]\n  b[02] --> c[03]\n  a[01] --> c[03]\n```\n"
+    drawn = graph.replace(text)
+    assert drawn.count("<rect") == 3
+    assert drawn.count('class="head"') == 2                  # from 01 to 03 the way goes over 02
+    assert "02 needs 01; 03 needs 01, 02" in drawn
+    assert re.findall(r'<rect x="(\d+)"', drawn) == ["0", "92", "184"]
+
+
+def test_a_graph_that_is_more_than_arrows_is_left_alone():
+    text = "```mermaid\ngraph LR\n  a --- b\n```\n"
+    assert graph.replace(text) == text
+
+
+def test_a_circle_is_refused():
+    with pytest.raises(SystemExit, match="circle"):
+        graph.replace("```mermaid\ngraph LR\n  a --> b\n  b --> a\n```\n")

@@ -12,6 +12,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from minibn.files import write_atomically
+from minibn.plots import save_figure
 from minibn.replication import PRESETS, load_results
 from minibn.replication.claims import judge
 from minibn.replication.figures import report_figures
@@ -54,11 +56,11 @@ def run(args: argparse.Namespace) -> int:
     figures = out / "figures"
     figures.mkdir(parents=True, exist_ok=True)
     for name, figure in report_figures(results, preset).items():
-        figure.savefig(figures / f"{name}.png")
+        save_figure(figure, figures / f"{name}.png")
     cost = out / "paper-cost.txt"
     text = report(results, preset, cost.read_text(encoding="utf-8") if cost.exists() else "",
                   second)
-    (out / "REPORT.md").write_text(text, encoding="utf-8")
+    write_atomically(out / "REPORT.md", lambda file: file.write(text.encode()))
     for one in judge(results, preset):
         print(f"{one.verdict:<15}  {one.claim}")
     print(f"\nreport  {out / 'REPORT.md'}")

@@ -41,7 +41,7 @@ class _OneThread(AbstractContextManager):
 
     def __enter__(self) -> None:
         with self.lock:
-            if self.inside == 0:
+            if not self.inside:
                 self.before = self.read()
                 if self.before > 1:
                     self.write(1)
@@ -50,7 +50,7 @@ class _OneThread(AbstractContextManager):
     def __exit__(self, *_: object) -> None:
         with self.lock:
             self.inside -= 1
-            if self.inside == 0 and self.before > 1:
+            if not self.inside and self.before > 1:
                 self.write(self.before)
 
 

@@ -144,7 +144,8 @@ class Conv2d(Layer):
 
     in_channels, out_channels: C_in and C_out; size: the kernel's height and width; stride,
     padding: the same in both directions; bias: whether b is added; seed: an int or a
-    numpy.random.Generator for the He-normal start of w; dtype: float32 or float64.
+    numpy.random.Generator for the He-normal start of w (None: `minibn.seed`); dtype: float32 or
+    float64.
 
     params: w (size, size, C_in, C_out), and b (C_out,) from 0 with bias=True.
     """
@@ -152,7 +153,8 @@ class Conv2d(Layer):
     may_skip_input_gradient = True
 
     def __init__(self, in_channels: int, out_channels: int, size: int, stride: int = 1,
-                 padding: int = 0, bias: bool = True, seed: int | np.random.Generator = 0, *,
+                 padding: int = 0, bias: bool = True,
+                 seed: int | np.random.Generator | None = None, *,
                  dtype: object = np.float32) -> None:
         super().__init__()
         size = check_integer("size", size, least=1)

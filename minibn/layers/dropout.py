@@ -12,21 +12,24 @@ import numpy as np
 from minibn.backend import Array, array_module
 from minibn.checks import check_float, check_integer, check_number, check_upstream
 from minibn.layer import Layer
+from minibn.randomness import generator
 
 
 class Dropout(Layer):
     """Dropout with its own random numbers.
 
-    rate: the share of zeroed values, 0 ≤ rate < 1; seed: an int.  The mask of training step t is
-    drawn, on the CPU, from the generator seeded with (seed, t): a run that resumes at step t
-    draws what it would have drawn.
+    rate: the share of zeroed values, 0 ≤ rate < 1; seed: an int, or None for one that the shared
+    generator draws (`minibn.seed`).  The mask of training step t is drawn, on the CPU, from the
+    generator seeded with (seed, t): a run that resumes at step t draws what it would have drawn.
 
     state: step, an int.
     """
 
-    def __init__(self, rate: float, seed: int = 0) -> None:
+    def __init__(self, rate: float, seed: int | None = None) -> None:
         super().__init__()
         self.rate = check_number("rate", rate, least=0, below=1)
+        if seed is None:
+            seed = int(generator(None).integers(2**63))
         self.seed = check_integer("seed", seed, least=0)
         self.state = {"step": 0}
 

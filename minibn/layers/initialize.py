@@ -6,19 +6,17 @@ import math
 
 import numpy as np
 
-from minibn.checks import check_integer
+from minibn.randomness import generator
 
 
-def he_normal(shape: tuple[int, ...], seed: int | np.random.Generator, dtype: np.dtype
+def he_normal(shape: tuple[int, ...], seed: int | np.random.Generator | None, dtype: np.dtype
               ) -> np.ndarray:
     """Normal numbers of deviation √(2/fan_in), fan_in the product of all axes but the last.
 
     Drawn on the CPU in float64 and then rounded, so that a seed means the same weights on every
-    device and in every dtype.  seed: an int ≥ 0 or a generator.
+    device and in every dtype.  seed: an int ≥ 0, a generator, or None for the shared generator
+    (`minibn.seed`).
     Source: He et al. 2015, "Delving deep into rectifiers", eq. 10.
     """
-    if not isinstance(seed, np.random.Generator):
-        seed = check_integer("seed", seed, least=0)
-    rng = np.random.default_rng(seed)
     fan_in = math.prod(shape[:-1])
-    return (rng.standard_normal(shape) * math.sqrt(2 / fan_in)).astype(dtype)
+    return (generator(seed).standard_normal(shape) * math.sqrt(2 / fan_in)).astype(dtype)

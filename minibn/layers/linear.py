@@ -77,13 +77,14 @@ class Linear(Layer):
     """A linear layer with its weights.
 
     inputs, outputs: sizes; bias: whether b is added; seed: an int or a numpy.random.Generator
-    for the He-normal start of w; dtype: float32 or float64.
+    for the He-normal start of w (None: `minibn.seed`); dtype: float32 or float64.
 
     params: w (inputs, outputs), and b (outputs,) from 0 with bias=True.
     """
 
     def __init__(self, inputs: int, outputs: int, bias: bool = True,
-                 seed: int | np.random.Generator = 0, *, dtype: object = np.float32) -> None:
+                 seed: int | np.random.Generator | None = None, *,
+                 dtype: object = np.float32) -> None:
         super().__init__()
         shape = (check_integer("inputs", inputs, least=1),
                  check_integer("outputs", outputs, least=1))

@@ -13,7 +13,7 @@ import numpy as np
 from minibn.replication.claims import judge
 from minibn.replication.presets import Preset
 from minibn.replication.results import Result, Results
-from minibn.replication.wording import markdown, shown
+from minibn.replication.wording import literal, markdown, shown
 
 
 def again(results: Results, second: Results, preset: Preset) -> str:
@@ -28,7 +28,7 @@ def again(results: Results, second: Results, preset: Preset) -> str:
                          shown(repeated.difference, repeated.unit)])
         if one.verdict != other.verdict:
             changed.append(one.claim)
-    made = sorted({str(r.made.get("processor")) for r in second})
+    made = sorted({literal(r.made.get("processor")) for r in second})
     lines = [
         f"The same command once more, its search of learning rates included, with a later version "
         f"of the code on {', '.join(made)} ({len(second)} runs). Seeds are the same, rounding is "

@@ -27,6 +27,7 @@ from minibn.replication.verdicts import Judged
 from minibn.replication.wording import (
     batch_name,
     clipped,
+    literal,
     markdown,
     names,
     number,
@@ -74,7 +75,8 @@ def report(results: Results, preset: Preset, paper_cost: str = "",
         "## Learning rates", search_section(results, preset),
         *(["## The whole once more", again(results, second, preset)] if second else []),
         "## Limits", limits(results, preset),
-        *(["## What the paper's own sizes would cost", f"```\n{paper_cost.strip()}\n```"]
+        *(["## What the paper's own sizes would cost",
+           "```\n" + paper_cost.strip().replace("`", "'") + "\n```"]
           if paper_cost.strip() else []),
         "## Provenance", provenance(results),
     ]
@@ -271,7 +273,7 @@ def limits(results: Results, preset: Preset) -> str:
 def provenance(results: Results) -> str:
     """Versions, commits, machines."""
     def seen(key: str) -> str:
-        return ", ".join(f"{value} ({count})" for value, count in
+        return ", ".join(f"{literal(value)} ({count})" for value, count in
                          Counter(str(r.made.get(key)) for r in results).most_common())
 
     lines = [f"- {title}: {seen(key)}" for key, title in (

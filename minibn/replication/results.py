@@ -12,6 +12,7 @@ import numpy as np
 
 from minibn.checks import check_choice, check_integer, check_number
 from minibn.files import explain, read_regular, write_atomically
+from minibn.replication.checking import check_result
 from minibn.replication.jobs import Job
 from minibn.training.history import History
 
@@ -83,13 +84,17 @@ class Result:
         """Test accuracy after the last epoch; chance if the run diverged."""
         return self.curve(mode)[-1] if self.status == "done" else self.chance
 
+    @property
+    def test_images(self) -> int:
+        """How many images it was tested on."""
+        return self.job.subset.test or 100 * (self.job.subset.classes or 100)
+
     def right_on_images(self) -> np.ndarray:
         """Which test images the trained network gets right, bool (test images,)."""
-        count = self.job.subset.test or 10_000
         if self.status != "done":
             raise ValueError(f"{self.job.name} diverged: it names no classes")
         return np.unpackbits(np.frombuffer(bytes.fromhex(self.right), np.uint8),
-                             count=count).astype(bool)
+                             count=self.test_images).astype(bool)
 
     def crossing(self, threshold: float, mode: str | None = None) -> float:
         """Epochs to `threshold`, linear between the tests (chance at 0); infinity if never."""
@@ -134,10 +139,18 @@ class Results:
 def load_results(folder: str | Path) -> Results:
     """Everything below `folder`; empty where it holds nothing.
 
-    Raises ValueError, with the file's name, for a file that is not a result.
+    Raises ValueError, with the file's name, for a file that is not a result, and where two files
+    say that they are the same run.
     """
-    paths = sorted(Path(folder).rglob("*.json"))
-    return Results([read_result(path) for path in paths])
+    results: dict[str, Result] = {}
+    places: dict[str, Path] = {}
+    for path in sorted(Path(folder).rglob("*.json")):
+        result = read_result(path)
+        name = result.job.name
+        if name in results:
+            raise ValueError(f"{path} and {places[name]} are both the run {name}")
+        results[name], places[name] = result, path
+    return Results(list(results.values()))
 
 
 def read_result(path: str | Path) -> Result:
@@ -172,10 +185,12 @@ def _result(values: dict[str, Any]) -> Result:
         if not isinstance(values[name], kind):
             raise TypeError(f"{name} must be a {kind.__name__}, not {values[name]!r}")
     bytes.fromhex(values["right"])                         # a ValueError if it is not hexadecimal
-    return Result(Job.from_dict(values["job"]), values["status"],
-                  History.from_dict(values["history"]), values["probes"], values["right"],
-                  check_number("seconds", values["seconds"], least=0), values["made"],
-                  values["message"], [_test(one) for one in values["tests"]])
+    result = Result(Job.from_dict(values["job"]), values["status"],
+                    History.from_dict(values["history"]), values["probes"], values["right"],
+                    check_number("seconds", values["seconds"], least=0), values["made"],
+                    values["message"], [_test(one) for one in values["tests"]])
+    check_result(result)
+    return result
 
 
 def _test(entry: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -78,6 +80,13 @@ def names(found: Sequence[Result]) -> str:
 def capital(text: str) -> str:
     """The first letter large."""
     return text[0].upper() + text[1:]
+
+
+def literal(text: object) -> str:
+    """A text from a file, as Markdown that shows it: in one line, no markup, link or HTML."""
+    line = html.escape(" ".join(str(text).split()), quote=False)
+    return re.sub(r"([\\`*_{}\[\]()#+!|~])", r"\\\1", "".join(
+        c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line))
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

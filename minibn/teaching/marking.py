@@ -101,7 +101,7 @@ def assess(exercise: Exercise, answer: Any) -> Credit:
         return verdict(exercise, 0.0, ["Not your answer: this is the library's version, which the "
                                        "check handed on. Run your own cell again, then this one."])
     if isinstance(answer, Blank):
-        return verdict(exercise, 0.0, [])
+        return verdict(exercise, 0.0, [], " No cell above has defined it without an error.")
     if not callable(answer):
         return verdict(exercise, 0.0, [f"{exercise.answer} should be a function; it is "
                                        f"{what(answer)}."])
@@ -123,8 +123,8 @@ def assess(exercise: Exercise, answer: Any) -> Credit:
     except BaseException as error:                       # a SystemExit, too, costs this check only
         part.note(error)
     if watch.calls:
-        return verdict(exercise, 0.0, [f"Not an answer: it calls {watch.calls[0]}. Write it with "
-                                       "NumPy alone."])
+        return verdict(exercise, 0.0, [f"Not an answer: it calls {watch.calls[0]}. Write that part "
+                                       "yourself."])
     if not part.hints:
         return verdict(exercise, exercise.points, [])
     if part.hints == [BLANK]:
@@ -142,15 +142,15 @@ def library_name(exercise: Exercise) -> str:
     return f"{exercise.library.__module__}.{exercise.library.__qualname__}"
 
 
-def verdict(exercise: Exercise, points: float, hints: list[str]) -> Credit:
-    """The points with their sentence, which names the exercise."""
+def verdict(exercise: Exercise, points: float, hints: list[str], remark: str = "") -> Credit:
+    """The points with their sentence, which names the exercise; the remark is for a blank."""
     name, most = f"{exercise.key} {exercise.title}", exercise.points
     of = f"{points:g} of {most:g} {'point' if most == 1 else 'points'}"
     if points >= most:
         return Credit(most, f"{name}: right. {of}.")
-    goes_on = f"Until then, {exercise.answer} is the library's version in the cells below."
+    goes_on = f"The cells below use the library's {exercise.answer} until yours is right."
     if not hints:
-        return Credit(0.0, f"{name}: not done yet. {of}.\n{goes_on}")
+        return Credit(0.0, f"{name}: not done yet. {of}.{remark}\n{goes_on}")
     state = "partly right" if points else "not right yet"
     return Credit(points, "\n".join([f"{name}: {state}. {of}.", *hints, goes_on]))
 

@@ -71,7 +71,10 @@ class Watch:
 
 
 def is_library(frame: FrameType) -> bool:
-    """Whether code of minibn runs in a frame; what calls the answers does not count."""
+    """Whether code of minibn runs in a frame; what calls the answers does not count, nor does a
+    module that is imported at its first use."""
+    if frame.f_code.co_name == "<module>":
+        return False
     file = frame.f_code.co_filename
     return file.startswith(EXERCISES if file.startswith(TEACHING) else PACKAGE)
 

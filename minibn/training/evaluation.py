@@ -14,6 +14,7 @@ from minibn.checks import check_choice
 from minibn.data.batches import check_pixels, test_batches
 from minibn.layer import Layer
 from minibn.layers.sequential import Sequential
+from minibn.losses import softmax
 from minibn.norms.batch_renorm import Renormalizer
 from minibn.training.history import PLAIN
 from minibn.training.recipe import CROP
@@ -92,12 +93,6 @@ def predict(model: Sequential, images: np.ndarray, mean: np.ndarray, std: np.nda
             logits = to_host(model.forward(to_device(x, device))).astype(np.float64)
             parts.append(softmax(logits))
     return np.concatenate(parts)
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Rows of exp(z)/Σ exp(z): (N, K) → (N, K)."""
-    exp = np.exp(logits - logits.max(1, keepdims=True))
-    return exp / exp.sum(1, keepdims=True)
 
 
 def clipped_share(model: Sequential) -> float:

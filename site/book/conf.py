@@ -13,6 +13,7 @@ extensions = ["myst_nb", "sphinx_copybutton", "sphinx.ext.autodoc", "sphinx.ext.
 nb_execution_mode = "off"                          # outputs are kept in the notebooks
 nb_ipywidgets_js = {}                              # its scripts would come from outside
 nb_merge_streams = True
+nb_render_markdown_format = "myst"                 # sentences that a cell shows have formulas, too
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
 myst_enable_extensions = ["dollarmath", "amsmath", "deflist"]
 myst_heading_anchors = 3

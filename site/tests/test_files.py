@@ -29,7 +29,8 @@ class Reader(HTMLParser):
             self.links.add(values["href"])
         if tag in LOADS and values.get(LOADS[tag]):
             self.loads.add(values[LOADS[tag]])
-        if tag == "img" and not values.get("alt"):
+        if tag == "img" and values.get("alt", "").rpartition("/")[2] in (
+                "", values.get("src", "").rpartition("/")[2]):
             self.nameless.append(values.get("src", "?"))
 
 
@@ -79,6 +80,11 @@ def test_no_link_is_absolute_in_the_site(out):
     absolute = [f"{page}: {link}" for page, reader in pages(out).items()
                 for link in reader.links | reader.loads if link.startswith("/")]
     assert not absolute, "\n".join(absolute)
+
+
+def test_every_picture_has_words(out):
+    nameless = [f"{page}: {src}" for page, reader in pages(out).items() for src in reader.nameless]
+    assert not nameless, "\n".join(nameless)
 
 
 def test_derivation_is_one_click_away_and_running_it_a_second(out):

@@ -1,6 +1,7 @@
 """Wrong answers to the exercises of notebook 08.
 
-For each exercise: (what to replace in the solution, by what, words of the hint that must come).
+For each exercise: (what to replace in the solution, by what, words of the hint that must come);
+None in the first place replaces the whole solution.
 """
 
 WRONG = {
@@ -12,19 +13,32 @@ WRONG = {
         ("x.var((0, 1, 2))", "(x**2).mean((0, 1, 2))", "squared mean"),
         ("x.var((0, 1, 2))", "x.var()", "shape"),
         ("x.mean((0, 1, 2)), x.var((0, 1, 2))", "x.var((0, 1, 2))", "means, variances"),
+        ("x.mean((0, 1, 2)), x.var((0, 1, 2))", "x.var((0, 1, 2)), x.mean((0, 1, 2))", "come first"),
+        ("x.mean((0, 1, 2))", "x.mean()", "not one of all values"),
+        ("x.mean((0, 1, 2))", "x.sum((0, 1, 2))", "not a sum"),
+        ("x.mean((0, 1, 2))", "x.mean((1, 2, 3))", "shape"),
+        ("x.var((0, 1, 2))", "x.var((1, 2))", "shape"),
+        ("x.mean((0, 1, 2))", "x.mean(0).mean(0)", "shape"),
+        ("return x", "x", "2 things"),
     ],
     "relu_moments": [
-        ("mean = beta * Phi + ", "mean = ", "part with β"),
-        ("mean = beta * Phi + gamma * phi", "mean = beta * Phi", "part with γ"),
+        ("mean = beta * Phi + ", "mean = ", "term with β·Φ is missing"),
+        ("mean = beta * Phi + gamma * phi", "mean = beta * Phi", "term with γ·φ is missing"),
         ("mean = beta * Phi + gamma * phi", "mean = beta * Phi + phi", "γ multiplies z"),
         ("mean = beta * Phi + gamma * phi", "mean = beta + gamma * phi / Phi", "the zeros count"),
         (" - mean**2", "", "subtract the squared mean"),
         ("square - mean**2", "square - mean", "not the mean"),
-        ("square - mean**2", "sqrt(square - mean**2)", "the deviation"),
-        ("square - mean**2", "gamma**2", "BEFORE"),
+        ("square - mean**2", "sqrt(square - mean**2)", "standard deviation"),
+        ("square - mean**2", "gamma**2", "before the ReLU"),
         (" + 2 * beta * gamma * phi", "", "cross term is missing"),
-        (" + 2 * beta * gamma * phi", " + beta * gamma * phi", "comes twice"),
+        (" + 2 * beta * gamma * phi", " + beta * gamma * phi", "the 2 is missing"),
         ("(Phi - k * phi)", "Phi", "not Φ(k) alone"),
+        ("beta * Phi + gamma * phi", "beta * Phi - gamma * phi", "minus instead of plus"),
+        ("return mean, square - mean**2", "return square - mean**2, mean", "the mean comes first"),
+        ("return mean", "return beta", "before the ReLU"),
+        ("return mean, square - mean**2", "return mean", "2 things"),
+        ("return mean", "mean", "2 things"),
+        (None, "return 0.3989, 0.3408", "the mean for"),
     ],
     "within_and_between": [
         ("variances.mean(), means.var()", "means.var(), variances.mean()", "exchanged"),
@@ -35,17 +49,69 @@ WRONG = {
         ("means.var()", "means.std()", "not its root"),
         ("means.var()", "(means**2).mean()", "mean of all values"),
         ("variances.mean()", "(x**2).mean()", "own mean"),
+        ("variances.mean()", "np.sqrt(variances).mean()", "not of the standard deviations"),
+        ("variances.mean(), means", "variances, means", "one number"),
+        ("means.var()", "x.var()", "all values together"),
+        ("means.var()", "means", "shape"),
+        ("return variances", "variances", "2 things"),
+        (None, "return x.var(), x.var()", "all values together"),
     ],
     "compare": [
-        ("b - a", "a - b", "other way round"),
-        ("difference.std(ddof=1)", "np.sqrt(a.var(ddof=1) + b.var(ddof=1))", "shared"),
+        ("b - a", "a - b", "not a − b"),
+        ("difference.std(ddof=1)", "np.sqrt(a.var(ddof=1) + b.var(ddof=1))", "cancels in them"),
         (" / np.sqrt(n)", "", "√n"),
         ("ddof=1", "ddof=0", "n − 1"),
         ("T[n - 1]", "1.96", "Student"),
         ("T[n - 1] * ", "", "standard error"),
         ("T[n - 1]", "T[n]", "not to n"),
-        ('"cannot tell" if abs(mean) <= half else ', "", "decides nothing"),
-        ("mean < 0", "mean > 0", "which side"),
-        ('"cannot tell"', '"unclear"', "What is"),
+        ('"inconclusive" if abs(mean) <= half else ', "", "so it is inconclusive"),
+        ("mean < 0", "mean > 0", "larger or smaller"),
+        ('"inconclusive"', '"unclear"', "the verdict is"),
+        (" / np.sqrt(n)", " / n", "not by n"),
+        ("T[n - 1] * ", "2 * T[n - 1] * ", "half of it"),
+        ("abs(mean) <= half", "abs(mean) <= 2 * half", "does not contain 0"),
+        ("abs(mean) <= half", "abs(mean) > half", "larger or smaller"),
+        ("difference.mean()", "np.abs(difference).mean()", "mean difference"),
+        ("return mean, half, verdict", "return mean - half, mean + half, verdict", "mean difference"),
+        ("return mean, half, verdict", "return mean, half", "3 things"),
+        ("return mean", "mean", "3 things"),
+        (None, "return (b - a).mean(), 0.0, 'smaller'", "the half width"),
+        (None, "d = (b - a).mean()\nreturn d, abs(d), 'inconclusive'", "the half width"),
+        ("difference = b - a", "difference = np.sort(b) - np.sort(a)", "the half width"),
     ],
+    "record": [
+        ("        optimizer.step()\n", "", "optimizer.step()"),
+        ("training=True", "training=False", "TooEarly"),
+        ("seen[layer]", "seen['norm1']", "that is the layer norm1"),
+        ("seen[layer]", "seen['conv1']", "that is the layer conv1"),
+        ("seen[layer]", "seen['relu2']", "the means"),
+        ("seen[layer]", "seen['relu5']", "KeyError"),
+        ("np.array(means), np.array(variances)", "np.array(variances), np.array(means)",
+         "these are the variances"),
+        ("np.array(means), np.array(variances)", "np.array(means).T, np.array(variances).T",
+         "a row for each step"),
+        ("np.array(means), np.array(variances)", "np.array(means).mean(1), np.array(variances).mean(1)",
+         "one number for each channel"),
+        ("np.array(variances)", "np.sqrt(np.array(variances))", "standard deviation"),
+        ("        model.backward(softmax_cross_entropy_backward(1.0, cache))\n", "", "TooEarly"),
+        ("losses.append(float(loss))", "losses.append(0.0)", "the losses"),
+        ("return losses, np", "return losses[-1], np", "the losses"),
+        ("    return losses", "        return losses", "the parameter"),
+        ("return losses, np.array(means)", "return np.array(means)", "3 things"),
+        (", watch=seen.__setitem__", "", "KeyError"),
+    ],
+}
+
+# Other right answers: (what to replace in the solution, by what).
+ALSO_RIGHT = {
+    "channel_moments": [(None, "rows = x.reshape(-1, x.shape[-1])\nm = rows.mean(0)\n"
+                               "return [m, ((rows - m) ** 2).mean(0)]")],
+    "relu_moments": [(None, "mean = beta * Phi + gamma * phi\n"
+                            "return np.array([mean, (beta**2 + gamma**2) * Phi + beta * gamma * phi - mean**2])")],
+    "within_and_between": [(None, "within = x.var((0, 1, 2)).mean()\nreturn within, x.var() - within")],
+    "compare": [(None, "d = [y - x for x, y in zip(a, b)]\nn, m = len(d), sum(d) / len(d)\n"
+                       "h = T[n - 1] * np.std(d, ddof=1) / n ** 0.5\n"
+                       "return [m, h, 'larger' if m - h > 0 else 'smaller' if m + h < 0 else 'Inconclusive']")],
+    "record": [("seen.__setitem__", "lambda name, out: seen.update({name: out})"),
+               ("np.array(means), np.array(variances)", "means, variances")],
 }
