@@ -24,12 +24,8 @@ class Exercise(NamedTuple):
 
     title: str
     points: float
+    place: str            # short ones in "class", the others at "home"
     graded: str           # "nbgrader" or "by hand"
-
-    @property
-    def place(self) -> str:
-        """Short ones start a discussion in class; what takes longer is homework."""
-        return "class" if self.points <= 1 else "home"
 
 
 def cells(path: Path) -> list[dict]:
@@ -65,10 +61,11 @@ def exercises(solution: Path) -> list[Exercise]:
     for cell in cells(solution):
         if cell["cell_type"] == "markdown":
             titles = HEADING.findall(source(cell))
-            heading = titles[-1].strip() if titles and not marks(cell) else heading
+            if titles and not marks(cell):
+                heading = re.sub(r" \(.*points?.*\)$", "", titles[-1].strip())
         if marks(cell).get("grade"):
-            by_hand = marks(cell).get("solution", False)
-            found.append(Exercise(heading, marks(cell)["points"],
+            points, by_hand = marks(cell)["points"], marks(cell).get("solution", False)
+            found.append(Exercise(heading, points, "class" if points <= 1 else "home",
                                   "by hand" if by_hand else "nbgrader"))
     return found
 
@@ -89,7 +86,8 @@ def plan() -> str:
     lines = ["# The course in numbers", "",
              "This page is made by `python teaching/make_plan.py`. Reading times are for a student "
              "who reads English as a second language and redoes each derivation on paper. Count "
-             f"{MINUTES_A_POINT} minutes for a point of an exercise.", "",
+             f"{MINUTES_A_POINT} minutes for a point of an exercise. *Class*: exercises of one "
+             "point, to be done in pairs; *home*: the others. This is a suggestion.", "",
              "| notebook | needs | reading, core | optional | exercises |", "|---|---|---|---|---|"]
     total = 0.0
     for key, (page, tasks) in chapters.items():
