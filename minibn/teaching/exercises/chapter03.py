@@ -11,7 +11,7 @@ import numpy as np
 from minibn import functional as F
 from minibn.gradcheck import check_gradient
 from minibn.norms.batch_renorm import BatchRenorm
-from minibn.teaching.compare import equal, is_one_of, require, unpack
+from minibn.teaching.compare import equal, is_one_of, require, unpack, usable
 from minibn.teaching.exercises import planted_bugs
 from minibn.teaching.registry import exercise
 
@@ -37,13 +37,13 @@ def check_predictions(answer: Any, part: Any) -> None:
     with part(0.25):
         equal("r", got[0], 0.25, {
             "upside down: the batch is above, the average below.": 4,
-            "r is not clipped yet.": 1 / 3})
+            "that is the clipped one; the first two numbers are by eq. 8 alone.": 1 / 3})
     with part(0.25):
         equal("d", got[1], 0.75, {
             "the sign: batch minus average.": -0.75,
             "divide by the moving σ, not by σ_B.": 3,
             "divide by σ.": 12,
-            "d is not clipped yet.": 0.5})
+            "that is the clipped one; the first two numbers are by eq. 8 alone.": 0.5})
     with part(0.25):
         equal("r clipped", got[2], 1 / 3, tol=0.01, mistakes={
             "the lower bound is 1/r_max.": 0.25, "that is the upper bound.": 3,
@@ -96,33 +96,37 @@ def check_forward(answer: Any, part: Any) -> None:
                 "σ_B divides by m, not by m − 1.":
                     a * SIGMA + (1 - a) * np.sqrt(X.var(0, ddof=1) + EPS),
                 "σ_B has ε under the root.": a * SIGMA + (1 - a) * X.std(0)})
+    # r and d are compared with what follows from the answer's own averages, and y with what follows
+    # from its own r and d: one mistake costs its points once.
     with part(0.5):
         for r_max, _, want, late, got in runs:
-            equal("r", got[1], want[1], {
+            std = usable(got[4], want[4])
+            equal("r", got[1], np.clip(std_B / std, 1 / r_max, r_max), {
                 "first update σ, then use it.": late[1],
-                "upside down: σ_B above, σ below.": np.clip(want[4] / std_B, 1 / r_max, r_max),
-                "it is not clipped.": std_B / want[4],
-                "the lower bound is 1/r_max.": np.minimum(std_B / want[4], r_max)})
+                "upside down: σ_B above, σ below.": np.clip(std / std_B, 1 / r_max, r_max),
+                "it is not clipped.": std_B / std,
+                "the lower bound is 1/r_max.": np.minimum(std_B / std, r_max)})
     with part(0.5):
         for _, d_max, want, late, got in runs:
-            equal("d", got[2], want[2], {
+            distance, std = mean_B - usable(got[3], want[3]), usable(got[4], want[4])
+            equal("d", got[2], np.clip(distance / std, -d_max, d_max), {
                 "first update μ, then use it.": late[2],
-                "the sign: batch minus average.": -want[2],
-                "divide by the moving σ, not by σ_B.":
-                    np.clip((mean_B - want[3]) / std_B, -d_max, d_max),
-                "it is not clipped.": (mean_B - want[3]) / want[4],
-                "it has a lower bound, too: −d_max.":
-                    np.minimum((mean_B - want[3]) / want[4], d_max)})
+                "the sign: batch minus average.": -np.clip(distance / std, -d_max, d_max),
+                "divide by the moving σ, not by σ_B.": np.clip(distance / std_B, -d_max, d_max),
+                "it is not clipped.": distance / std,
+                "it has a lower bound, too: −d_max.": np.minimum(distance / std, d_max)})
     with part(1):
-        for _, _, (y, r, d, _, std), _, got in runs:
-            equal("y", got[0], y, {
+        for _, _, want, _, got in runs:
+            r, d, std = usable(got[1], want[1]), usable(got[2], want[2]), usable(got[4], want[4])
+            equal("y", got[0], GAMMA * (XBAR * r + d) + BETA, {
                 "x̄ is made with σ_B; the moving σ is in r.":
                     GAMMA * ((X - mean_B) / std * r + d) + BETA,
-                "r and d are not used.": GAMMA * (X - mean_B) / std_B + BETA,
-                "γ and β come last.": (X - mean_B) / std_B * r + d,
-                "first times r, then plus d.": GAMMA * ((X - mean_B) / std_B + d) * r + BETA,
-                "d belongs inside the bracket: γ·(x̄·r + d) + β.":
-                    GAMMA * (X - mean_B) / std_B * r + d + BETA})
+                "r and d are not used.": GAMMA * XBAR + BETA,
+                "γ and β come last.": XBAR * r + d,
+                "first times r, then plus d.": GAMMA * (XBAR + d) * r + BETA,
+                "β is missing.": GAMMA * (XBAR * r + d),
+                "γ is missing.": XBAR * r + d + BETA,
+                "d belongs inside the bracket: γ·(x̄·r + d) + β.": GAMMA * XBAR * r + d + BETA})
 
 
 Y, R, D, MU_T, SIGMA_T = step(X, GAMMA, BETA, MU, SIGMA, 0.9, 3, 5, EPS)
