@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator, PercentFormatter
 
 from minibn.norms import NORMS
-from minibn.plots import BAND, GRAY, STYLES, finish_axes, new_figure, save_figure
+from minibn.palette import BAND, GRAY, STYLES
+from minibn.plots import finish_axes, new_figure, save_figure
 from minibn.replication import Results, load_results
 from minibn.replication.statistics import Estimate, estimate
 

@@ -1,4 +1,4 @@
-"""Curves of training, and what all figures of minibn share: colors, markers, the finish of axes.
+"""Curves of training, and how all figures of minibn are begun and finished.
 
 Figures are made without pyplot: nothing global changes, and no window is needed.
 """
@@ -9,7 +9,7 @@ import io
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,36 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from minibn.files import write_atomically
+from minibn.palette import BAND, GRAY, STYLES, Style
 from minibn.training.history import History
-
-GRAY = "#888888"                 # lines that are only there to compare with
-BAND = 0.15                      # opacity of bands
-
-
-class Style(NamedTuple):
-    """How a normalization looks in every figure."""
-
-    color: str
-    marker: str
-
-
-class Styles(dict):
-    """Styles by the norm's name; one without a style of its own gets the next free one."""
-
-    def __missing__(self, norm: str) -> Style:
-        self[norm] = FREE[(len(self) - NAMED) % len(FREE)]
-        return self[norm]
-
-
-# Okabe and Ito's colors, which color-blind readers tell apart; markers for print in gray.
-STYLES: dict[str, Style] = Styles({
-    "bn": Style("#0072B2", "o"), "brn": Style("#D55E00", "s"),
-    "renorm_debias": Style("#009E73", "^"), "ln": Style("#CC79A7", "v"),
-    "gn": Style("#E69F00", "D"), "wn": Style("#56B4E9", "P"), "none": Style("#666666", "X"),
-})
-NAMED = len(STYLES)
-FREE = (Style("#8C510A", "<"), Style("#5E3C99", ">"), Style("#000000", "*"), Style("#B2ABD2", "h"),
-        Style("#A6A100", "p"))
 
 
 def training_figure(histories: Mapping[str, Sequence[History]], labels: Mapping[str, str],
@@ -95,9 +67,9 @@ def curve(axes: Axes, style: Style, label: str, runs: Sequence[Sequence[float]])
                       linewidth=0)
 
 
-def new_figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float, dpi: int = 130) -> Figure:
     """An empty figure of this size in inches."""
-    return Figure(figsize=(width, height), dpi=130, layout="constrained")
+    return Figure(figsize=(width, height), dpi=dpi, layout="constrained")
 
 
 def finish_axes(axes: Axes, xlabel: str, ylabel: str, *, log: bool = False,
@@ -117,4 +89,4 @@ def finish_axes(axes: Axes, xlabel: str, ylabel: str, *, log: bool = False,
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize=9, handlelength=2.8)
+        axes.legend(frameon=False, fontsize=8, handlelength=2.8)

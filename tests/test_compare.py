@@ -20,7 +20,8 @@ from minibn.commands.search import accuracies, best_rates, held_out, neighbor
 from minibn.commands.summary import differences, summary
 from minibn.data import make_synthetic
 from minibn.norms import NORMS, Norm
-from minibn.plots import FREE, STYLES, training_figure
+from minibn.palette import FREE, STYLES
+from minibn.plots import training_figure
 from minibn.training import Run
 from minibn.training.history import History
 from minibn.training.recipe import Recipe

@@ -40,6 +40,6 @@ def where_from(data: str, norms: list[str]) -> str:
         sentences.append("each method has the rate that one search found for it "
                          f"({found.command})")
     if others:
-        sentences.append(f"no search has been made for {', '.join(others)} on {data} (compare "
-                         "--search makes one)")
+        sentences.append(f"no search has been made for {', '.join(others)} on {data}, so "
+                         f"{OTHERWISE:g} (compare --search makes one)")
     return "; ".join(sentences)

@@ -45,6 +45,7 @@ def search(args: argparse.Namespace, norms: list[str], data: Dataset, processes:
             for step in train_side_by_side(new, processes, bar.update):
                 if step.stopped:
                     stopped[len(runs) + step.place] = step.stopped
+                save_record(file, make_record(runs + new, args.command, args.threshold, stopped))
         runs += new
         record = make_record(runs, args.command, args.threshold, stopped)
         save_record(file, record)

@@ -9,10 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 
 from minibn.norms import NORMS
-from minibn.plots import STYLES
+from minibn.palette import BAND, BATCHES, GRAY, STYLES
+from minibn.plots import finish_axes, new_figure
 from minibn.replication.ablations import open_parts
 from minibn.replication.claims import threshold
 from minibn.replication.conditions import EXPERIMENTS, Condition
@@ -23,8 +24,8 @@ from minibn.replication.search import conditions_to_search, searched
 from minibn.replication.statistics import t_quantile
 from minibn.replication.verdicts import Part
 
+DPI = 110
 LINES = ("-", "--", ":")
-BATCH_COLORS = {128: "#56B4E9", 10: "#E69F00", 5: "#0072B2", 2: "#CC79A7", 1: "#D55E00"}
 PLACES = {"conv5": "convolution", "norm5": "normalization", "relu5": "ReLU"}
 # What has a row of panels of its own in an experiment that varies two things.
 ROWS: dict[str, Callable[[Condition], str]] = {
@@ -96,7 +97,7 @@ def by_method(conditions: Sequence[Condition]) -> list[Curve]:
 
 def by_batch(conditions: Sequence[Condition]) -> list[Curve]:
     """One color for each batch size."""
-    return [Curve(condition, f"batch {condition.batch_size}", BATCH_COLORS[condition.batch_size])
+    return [Curve(condition, f"batch {condition.batch_size}", BATCHES[condition.batch_size])
             for condition in conditions]
 
 
@@ -107,7 +108,7 @@ def curves_figure(results: Results, rows: Sequence[tuple[str, Sequence[Curve]]],
     paired: a third panel has the accuracies minus those of the row's first curve, seed by seed.
     Lines are means over seeds; bands their 95 % intervals.  threshold: a dashed line.
     """
-    figure = new_figure(12 if paired else 10, 0.5 + 3.6 * len(rows))
+    figure = new_figure(12 if paired else 10, 0.5 + 3.6 * len(rows), dpi=DPI)
     grid = figure.subplots(len(rows), 3 if paired else 2, squeeze=False)
     for panels, (name, curves) in zip(grid, rows, strict=True):
         for curve in curves:
@@ -119,14 +120,14 @@ def curves_figure(results: Results, rows: Sequence[tuple[str, Sequence[Curve]]],
             if paired and pairs and curve is not curves[0]:
                 band(panels[2], 100 * np.array([r.curve() - first.curve() for r, first in pairs]),
                      label, curve)
-        finish(panels[0], "epoch", "training loss (nats)")
+        finish_axes(panels[0], "epoch", "training loss (nats)")
         if threshold is not None:
-            panels[1].axhline(threshold, color="#888888", linestyle="--", linewidth=1, zorder=1)
+            panels[1].axhline(threshold, color=GRAY, linestyle="--", linewidth=1, zorder=1)
         panels[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        finish(panels[1], "epoch", "test accuracy")
+        finish_axes(panels[1], "epoch", "test accuracy")
         if paired:
-            panels[2].axhline(0, color="#888888", linewidth=1, zorder=1)
-            finish(panels[2], "epoch", f"accuracy minus {curves[0].label}'s, paired (points)")
+            panels[2].axhline(0, color=GRAY, linewidth=1, zorder=1)
+            finish_axes(panels[2], "epoch", f"accuracy minus {curves[0].label}'s, paired (points)")
         panels[0].set_title(name, fontsize=10, loc="left")
         for axes in panels[1:]:                            # the first panel's legend says the same
             if axes.get_legend() is not None:
@@ -143,12 +144,12 @@ def band(axes: Axes, values: np.ndarray, label: str, curve: Curve) -> None:
               marker=curve.marker, markersize=4)
     if n > 1:
         half = t_quantile(0.975, n - 1) * values.std(0, ddof=1) / math.sqrt(n)
-        axes.fill_between(x, mean - half, mean + half, color=curve.color, alpha=0.14, linewidth=0)
+        axes.fill_between(x, mean - half, mean + half, color=curve.color, alpha=BAND, linewidth=0)
 
 
 def differences_figure(rows: Sequence[tuple[str, Part]], title: str, unit: str) -> Figure:
     """Each difference with its 95 % interval, one below the other; above 0 favors the claim."""
-    figure = new_figure(9, 1.3 + 0.36 * len(rows))
+    figure = new_figure(9, 1.3 + 0.36 * len(rows), dpi=DPI)
     axes = figure.subplots()
     scale = 100 if unit == "points" else 1
     for y, (_, part) in enumerate(rows):
@@ -157,7 +158,7 @@ def differences_figure(rows: Sequence[tuple[str, Part]], title: str, unit: str) 
         found = part.difference.estimate
         axes.errorbar(scale * found.mean, y, xerr=scale * found.half, fmt="o", color="#0072B2",
                       capsize=3, markersize=4)
-    axes.axvline(0, color="#888888", linewidth=1, zorder=1)
+    axes.axvline(0, color=GRAY, linewidth=1, zorder=1)
     axes.set_yticks(range(len(rows)), [
         label + (f" ({part.difference.estimate.n})" if part.difference else "")
         for label, part in rows], fontsize=8.5)
@@ -173,7 +174,7 @@ def search_figure(results: Results, groups: Sequence[tuple[str, Sequence[Conditi
     """Held-out accuracy against the learning rate, a panel for each setting."""
     columns = 4
     rows = math.ceil(len(groups) / columns)
-    figure = new_figure(11, 2.3 * rows + 0.4)
+    figure = new_figure(11, 2.3 * rows + 0.4, dpi=DPI)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     highest = max(accuracy for _, conditions in groups for condition in conditions
                   for accuracy in searched(results, condition.key).values())
@@ -206,7 +207,7 @@ def inside_figure(results: Results, conditions: Sequence[Condition]) -> Figure:
 
     Lines: the median channel; bands: the middle 90 % of the channels; both means over seeds.
     """
-    figure = new_figure(11, 8.6)
+    figure = new_figure(11, 8.6, dpi=DPI)
     panels = figure.subplots(3, 3)
     figure.suptitle("Figure 6: conv5 of ALL-CNN in training, batch 5", fontsize=11)
     for row, moment in enumerate(("mean", "variance")):
@@ -215,12 +216,12 @@ def inside_figure(results: Results, conditions: Sequence[Condition]) -> Figure:
                 # At first renorm_debias lies on BN, which is drawn over it, dashed.
                 dashed = curve._replace(line="--") if curve.condition.norm == "bn" else curve
                 trace(axes, results.of(curve.condition.key), dashed, moment, place)
-            finish(axes, "updates", f"{moment} of a channel", log=True)
+            finish_axes(axes, "updates", f"{moment} of a channel", log=True)
             axes.set_title(f"after the {name}", fontsize=10)
     for axes, name in zip(panels[2], ("r", "d", "clipped"), strict=True):
         for curve in by_method([condition for condition in conditions if condition.norm != "bn"]):
             trace(axes, results.of(curve.condition.key), curve, name)
-        finish(axes, "updates", {"clipped": "clipped channels, all layers"}.get(
+        finish_axes(axes, "updates", {"clipped": "clipped channels, all layers"}.get(
             name, f"{name} at norm5"), log=True)
     panels[2, 2].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     panels[2, 2].set_ylim(bottom=0)
@@ -243,23 +244,4 @@ def trace(axes: Axes, found: Sequence[Result], curve: Curve, name: str, place: s
         return
     axes.plot(x, values[:, 2], color=curve.color, label=curve.label, linewidth=1.6,
               linestyle=curve.line, zorder=3 if curve.line == "--" else 2)
-    axes.fill_between(x, values[:, 0], values[:, 4], color=curve.color, alpha=0.14, linewidth=0)
-
-
-def new_figure(width: float, height: float = 4.2) -> Figure:
-    """A figure without pyplot: nothing global changes."""
-    return Figure(figsize=(width, height), dpi=110, layout="constrained")
-
-
-def finish(axes: Axes, xlabel: str, ylabel: str, log: bool = False) -> None:
-    """Labels, grid and legend."""
-    axes.set_xlabel(xlabel)
-    axes.set_ylabel(ylabel)
-    if log:
-        axes.set_xscale("log")
-    else:
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(alpha=0.25)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize=8, handlelength=2.8)
+    axes.fill_between(x, values[:, 0], values[:, 4], color=curve.color, alpha=BAND, linewidth=0)

@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 from threadpoolctl import threadpool_limits
 
 import minibn
+from minibn.palette import STYLES
 from minibn.teaching.registry import Blank, exercises_of
 
 T = TypeVar("T")
@@ -19,12 +20,8 @@ MODE = os.environ.get("MINIBN_NOTEBOOK_MODE", "short" if sys.platform == "emscri
 FULL = MODE != "short"
 STATIC = "MINIBN_NOTEBOOK_STATIC" in os.environ           # nobody is there to move a slider
 
-# One color for each normalizer in every figure (Okabe and Ito's palette, safe for color-blind
-# readers), and grays for what is only there to compare with.
-COLORS = {
-    "bn": "#0072B2", "brn": "#D55E00", "renorm_debias": "#009E73", "ln": "#CC79A7",
-    "gn": "#E69F00", "wn": "#56B4E9", "none": "#666666", "theory": "#000000",
-}
+# One color for each normalizer in every figure, and black for theory.
+COLORS = {**{norm: style.color for norm, style in STYLES.items()}, "theory": "#000000"}
 
 
 def start(chapter: str = "") -> None:
