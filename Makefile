@@ -66,6 +66,7 @@ test-site: $(VENV)/installed-site
 lint: $(VENV)/installed-lint
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m mypy
+	$(BIN)/python -m mypy --warn-unused-ignores tests/typed_program.py
 
 package:
 	PYTHON="$(PYTHON)" .ci/package dist

@@ -12,11 +12,11 @@ import sys
 from functools import cache
 from textwrap import shorten
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 
-Array = Any  # a numpy.ndarray or a cupy.ndarray
+from minibn.arrays import Array
+
 DEVICES = ("cpu", "gpu")
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy import ndarray as Array
 
-from minibn.backend import Array
 from minibn.checks import check_float, check_upstream
 from minibn.kernels.blocking import empty_like
 

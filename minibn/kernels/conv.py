@@ -16,10 +16,11 @@ kernel takes this way or col2im's, whichever moves less memory.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any, cast
 
 import numpy as np
+from numpy import ndarray as Array
 
-from minibn.backend import Array
 from minibn.checks import check_upstream
 from minibn.kernels.blocking import empty
 from minibn.kernels.im2col import Windows
@@ -51,7 +52,7 @@ def conv2d(x: Array, w: Array, b: Array | None = None, stride: int = 1, padding:
 def conv2d_backward(dy: Array, cache: ConvCache, *, input_gradient: bool = True
                     ) -> tuple[Array | None, Array, Array | None]:
     """Kernel of `layers.conv.conv2d_backward`."""
-    x, w, b, stride, padding, points = cache
+    x, w, b, stride, padding, points = cast(Any, cache)        # a kernel's hold NumPy's arrays
     windows = Windows(x, w.shape, stride, padding)
     check_upstream("dy", dy, (len(x), windows.height, windows.width, w.shape[-1]), like=x)
     dy = np.ascontiguousarray(dy)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from minibn.backend import Array
+from numpy import ndarray as Array
+
 from minibn.kernels.blocking import parts, strided
 from minibn.kernels.workspace import scratch
 

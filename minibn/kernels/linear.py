@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from minibn.backend import Array
+from numpy import ndarray as Array
+
 from minibn.checks import check_upstream
 from minibn.kernels.threads import threads_for
 from minibn.layers.linear import LinearCache, check_linear

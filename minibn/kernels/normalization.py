@@ -20,11 +20,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+from numpy import ndarray as Array
 
-from minibn.backend import Array
 from minibn.checks import check_number, check_scale_and_shift, check_upstream
 from minibn.kernels.blocking import empty, empty_like, pieces
 from minibn.kernels.threads import PASS, threads_for
@@ -74,7 +74,7 @@ def batch_norm(x: Array, gamma: Array, beta: Array, eps: float = 1e-5) -> Any:
 
 def batch_norm_backward(dy: Array, cache: BatchNormCache) -> Any:
     """Kernel of `norms.batch_norm.batch_norm_backward`."""
-    x, mu, _, sigma, gamma = cache
+    x, mu, _, sigma, gamma = cast(Any, cache)
     if x.size < LEAST_VALUES * x.shape[-1]:
         return NotImplemented
     dx, dscale, dshift = backward(dy, x, mu[None], sigma[None], gamma, groups=x.shape[-1])
@@ -89,7 +89,7 @@ def renormalize(x: Array, mu_B: Array, sigma_B: Array, r: Array, d: Array, gamma
 
 def batch_renorm_backward(dy: Array, cache: RenormCache) -> Any:
     """Kernel of `norms.batch_renorm.batch_renorm_backward`, from scale = γ·r, shift = γ·d + β."""
-    x, mu, sigma, gamma, r, d = cache
+    x, mu, sigma, gamma, r, d = cast(Any, cache)
     if x.size < LEAST_VALUES * x.shape[-1]:
         return NotImplemented
     dx, dscale, dshift = backward(dy, x, mu[None], sigma[None], gamma * r, groups=x.shape[-1])
@@ -112,7 +112,7 @@ def layer_norm(x: Array, gamma: Array, beta: Array, eps: float = 1e-5) -> Any:
 
 def layer_norm_backward(dy: Array, cache: LayerNormCache) -> Any:
     """Kernel of `norms.layer_norm.layer_norm_backward`."""
-    x, mu, sigma, gamma = cache
+    x, mu, sigma, gamma = cast(Any, cache)
     return _backward_of_images(dy, x, mu, sigma, gamma, groups=1)
 
 
@@ -133,7 +133,7 @@ def group_norm(x: Array, gamma: Array, beta: Array, groups: int, eps: float = 1e
 
 def group_norm_backward(dy: Array, cache: GroupNormCache) -> Any:
     """Kernel of `norms.group_norm.group_norm_backward`."""
-    x, mu, sigma, gamma, groups = cache
+    x, mu, sigma, gamma, groups = cast(Any, cache)
     return _backward_of_images(dy, x, mu, sigma, gamma, groups)
 
 

@@ -20,9 +20,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray as Array
 from threadpoolctl import ThreadpoolController
-
-from minibn.backend import Array
 
 # BLAS's letter for a dtype, and C's type.
 KINDS: dict[np.dtype, tuple[str, Any]] = {np.dtype(np.float32): ("s", ctypes.c_float),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from minibn.backend import Array
+from numpy import ndarray as Array
+
 from minibn.kernels.openblas import MANY, add_scaled, decay_and_add
 from minibn.kernels.threads import PASS, threads_for
 

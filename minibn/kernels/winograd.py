@@ -45,8 +45,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray as Array
 
-from minibn.backend import Array
 from minibn.kernels.blocking import empty, parts, strided
 from minibn.kernels.im2col import pad
 from minibn.kernels.openblas import multiply_stacks

@@ -175,7 +175,8 @@ class Conv2d(Layer):
             self.cache = cache
         return y
 
-    def backward(self, dy: Array, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: Array, input_gradient: bool = True  # type: ignore[override]
+                 ) -> Array | None:
         """dx (None if not asked for); assigns grads["w"] and, with a bias, grads["b"]."""
         dx, self.grads["w"], db = conv2d_backward(
             dy, self.remembered(), input_gradient=input_gradient)

@@ -43,7 +43,7 @@ class FlatDict(dict):
         raise TypeError(f"the {self._which} of a model are those of its layers: keys can be "
                         "neither added nor removed; update() sets several")
 
-    __delitem__ = __ior__ = pop = popitem = clear = setdefault = _keep  # type: ignore[assignment]
+    __delitem__ = __ior__ = pop = popitem = clear = setdefault = _keep
 
     def __reduce__(self) -> tuple:
         return dict, (dict(self),)
@@ -224,13 +224,14 @@ class Sequential(Layer):
                 watch(name, x)
         return x
 
-    def backward(self, dy: Array, input_gradient: bool | None = None) -> Array | None:
+    def backward(self, dy: Array, input_gradient: bool | None = None  # type: ignore[override]
+                 ) -> Array | None:
         """The gradient of the model's input, or None if it is not asked for; assigns grads."""
         if input_gradient is None:
             input_gradient = self.input_gradient
         first, *others = self.layers.values()
         for layer in reversed(others):
-            dy = pass_back(layer, dy, input_gradient=True)
+            dy = pass_back(layer, dy, input_gradient=True)  # type: ignore[assignment]
         return pass_back(first, dy, input_gradient)
 
     def to(self, device: str) -> Layer:
