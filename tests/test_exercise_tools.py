@@ -1,9 +1,18 @@
 """What the exercises of notebooks 07 to 11 are made of: an emulated device, real runs, a rule."""
 
+import json
+from pathlib import Path
+
+import matplotlib
 import numpy as np
 import pytest
+from test_replication_analysis import curve
+from test_replication_arms import PEAKS, made_up, peaked, searched
 
+from minibn import teaching
 from minibn.replication import analysis
+from minibn.replication.arms import ARMS, MEDIUM, METHODS, run_job
+from minibn.replication.results import Results
 from minibn.replication.statistics import Estimate
 from minibn.teaching import assess, registry
 from minibn.teaching.emulated import FakeGPU, Far, far
@@ -138,3 +147,28 @@ def test_a_guess_earns_nothing():
                        ("11.6", lambda low, high, size: "inconclusive"),
                        ("10.4", lambda images, batch_size: 0)):
         assert assess(registry.find(key), guess) == 0, key
+
+
+@pytest.mark.parametrize("seeds", [0, 1, 3])
+def test_page_11_shows_the_registered_runs_that_there_are(seeds, monkeypatch):
+    """Its cell stands whether the registered replication has not begun, has begun, or has ended."""
+    matplotlib.use("Agg")
+    page = Path(__file__).resolve().parents[1] / "notebooks" / "11_does_it_replicate.ipynb"
+    cells = ["".join(cell["source"]) for cell in json.loads(page.read_text("utf-8"))["cells"]]
+    first, registered = (next(cell for cell in cells if words in cell)
+                         for words in ("teaching.start(", "main_contrasts("))
+    found, said = [], []
+    if seeds:
+        found = list(searched(MEDIUM, peaked))
+        for norm in METHODS:
+            pace = 1.0 if norm == "renorm_debias" else 0.7
+            found += [made_up(run_job(MEDIUM, ARMS["A"].runs[0], norm, PEAKS[norm], 101 + seed),
+                              curve(pace) + 0.001 * seed) for seed in range(seeds)]
+    monkeypatch.setattr(teaching, "say", said.append)
+    monkeypatch.setattr(teaching, "show", lambda fig, alt, caption: said.append(caption))
+    names = {"__name__": "notebook"}
+    exec(first, names)
+    names["published"] = lambda name: Results(found)
+    exec(registered, names)
+    assert (f"**{seeds}**" in said[0]) == (seeds < 2)
+    assert seeds < 2 or (said[0].count("3 pairs") == 4 and len(said) == 2)

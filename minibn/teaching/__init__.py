@@ -6,6 +6,7 @@ It lies in the package, so that a notebook needs nothing beside it but an instal
     display      sentences, figures with caption and alternative text, sliders
     animation    small pictures that move
     marking      the one line of a check cell; registry, watch, compare: how it works
+    emulated     an array and a GPU that are not there; real_runs: runs of the replication
     exercises/   what each exercise asks, and the library's answer
 """
 

@@ -67,9 +67,10 @@ def place(chapter: str) -> str:
 
 
 def exercises_of(chapter: str) -> list[Exercise]:
-    """The exercises of a chapter ("04"), in the order of their file."""
+    """The exercises of a chapter ("04"), in the order of their numbers."""
     importlib.import_module(place(chapter))
-    return [found for found in EXERCISES.values() if chapter_of(found.key) == chapter]
+    found = [one for one in EXERCISES.values() if chapter_of(one.key) == chapter]
+    return sorted(found, key=lambda one: [int(part) for part in one.key.split(".")])
 
 
 def find(key: str) -> Exercise:
