@@ -86,6 +86,7 @@ def functional() -> str:
 
 def to_plain(text: str) -> str:
     """A line of a docstring inside Markdown."""
+    text = re.sub(r"([α-ω]\u0302?)_(\w)(?!\w)", r"\1<sub>\2</sub>", text)
     return re.sub(r"([|*_])", r"\\\1", text)
 
 

@@ -98,8 +98,8 @@ def build_book(out: Path) -> None:
     run("sphinx", "-q", "-j", "auto", "-b", "html", "-d", doctrees, book, out,
         log=WORK / "book.log")
     for source, place in sources.finished_pages().items():
-        (out / place).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / source, out / place)
+        icon = '<head>\n<link rel="icon" type="image/svg+xml" href="../../_static/icon.svg">'
+        put(out / place, (ROOT / source).read_text("utf-8").replace("<head>", icon, 1))
     (out / ".buildinfo").unlink(missing_ok=True)
     (out / ".nojekyll").touch()            # so a code host serves folders that begin with _
     say("book")

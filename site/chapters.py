@@ -94,18 +94,44 @@ def chapter_page(name: str, book: Path) -> None:
     notebook, target = read("", name), f"chapters/{name}.ipynb"
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
-            cell["source"] = links.rewrite(cell["source"], f"notebooks/{name}.ipynb", target, book)
+            cell["source"] = tagged(links.rewrite(cell["source"], f"notebooks/{name}.ipynb", target,
+                                                  book))
         else:
             cell["metadata"]["mystnb"] = {"image": {"alt": alternative(cell)}}
     buttons = [("▶ Run this chapter in your browser", live(f"{name}.ipynb"))]
     if name in sources.exercises():
         buttons += [("✎ Do the exercises in your browser", live(f"exercises/{name}.ipynb")),
                     ("Read exercises and solutions", f"../exercises/{name}.html")]
+    buttons += derivation(notebook) if name.startswith("04") else []
     buttons += [("Open in Colab", hosted_notebook(f"notebooks/{name}.ipynb"))]
     head, _, rest = notebook["cells"][0]["source"].partition("\n")
     notebook["cells"][0]["source"] = "\n".join(
         [head, box(buttons, note(f"{name}.ipynb", name[:2])), rest])
     write(notebook, book / target)
+
+
+def derivation(notebook: dict) -> list[tuple[str, str]]:
+    """A button that leads to the section with the derivation, which the first page promises."""
+    text = "\n".join(cell["source"] for cell in notebook["cells"])
+    found = re.search(r"^## (.*\bderivation\b.*)$", text, re.MULTILINE)
+    if not found:
+        return []
+    anchor = re.sub(r"[^a-z0-9]+", "-", found[1].lower())
+    return [("To the derivation", "#" + re.sub(r"^[-0-9]+", "", anchor).strip("-"))]
+
+
+def tagged(text: str) -> str:
+    """Markdown whose numbered formulas of several lines Sphinx can set.
+
+    It puts a formula with a line break into an environment in which a number (\\tag) is an error.
+    """
+    def wrap(found: re.Match) -> str:
+        inside = found[1].strip()
+        if r"\tag" not in inside or "\\\\" not in inside or inside.startswith(r"\begin{align"):
+            return found[0]
+        return f"\n\n\\begin{{equation*}}\n{inside}\n\\end{{equation*}}\n\n"
+
+    return re.sub(r"\$\$(.+?)\$\$", wrap, text, flags=re.DOTALL)
 
 
 def alternative(cell: dict) -> str:
@@ -126,8 +152,8 @@ def exercise_page(name: str, book: Path) -> None:
     for blank, answer in zip(student["cells"], solved["cells"], strict=True):
         graded = blank["metadata"].get("nbgrader", {})
         if blank["cell_type"] == "markdown":
-            blank["source"] = links.rewrite(blank["source"], f"notebooks/exercises/{name}.ipynb",
-                                            target, book)
+            blank["source"] = tagged(links.rewrite(
+                blank["source"], f"notebooks/exercises/{name}.ipynb", target, book))
         elif (graded.get("grade") and not graded.get("solution")
               and blank["source"].count("\n") > 4):                   # a long check
             blank["metadata"].update(tags=["hide-input"], mystnb=CHECK_FOLD)

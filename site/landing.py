@@ -71,8 +71,9 @@ def teach_page(documents: set[str]) -> str:
     """The teacher's kit: what there is to read, and the slides and hand-outs."""
     names = [target.removeprefix("teach/").removesuffix(".md")
              for target in sorted(documents) if target.startswith("teach/")]
-    first = [name for name in ("kit/index", "course") if name in names]
-    names = first + [name for name in names if name not in first]
+    order = ["kit/index", "kit/plan", "kit/sessions", "course", "kit/misunderstandings",
+             "kit/grading", "kit/rubrics_index"]
+    names.sort(key=lambda name: order.index(name) if name in order else len(order))
     lines = ["# For teachers", "", "Everything needed to give one session or a whole unit: times, "
              "prerequisites, slides, exercises, and what students misunderstand.", ""]
     for folder, words in (("slides", "**Slides**, which open in a tab of their own"),
@@ -94,7 +95,8 @@ def toctrees(documents: set[str]) -> str:
         "The course": ["Chapters <chapters/index>", "Exercises and solutions <exercises/index>",
                        "In the browser <browser>", "teach/index"],
         "The paper": ["equations", *there("report")],
-        "The library": [*there("Installation and use <library>"), *there("own_layer"), "api/index"],
+        "The library": [*there("Installation and use <library>"),
+                        *there("A layer of your own <own_layer>"), "api/index"],
     }
     return "\n\n".join(f"```{{toctree}}\n:hidden:\n:caption: {caption}\n" + "\n".join(names)
                        + "\n```" for caption, names in groups.items())

@@ -38,6 +38,17 @@ def rewrite(text: str, source: str, target: str, book: Path) -> str:
 
     parts = FENCE.split(text)
     parts[::2] = [LINK.sub(replace, part) for part in parts[::2]]      # code is left as it is
+    return subscripts("".join(parts))
+
+
+def subscripts(text: str) -> str:
+    """Markdown with σ_B and the like, outside of formulas, code, headings and names of pictures,
+    as a letter with an index."""
+    kept = (r"(```.*?```|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]*\$|!\[[^\]]*\]|^#[^\n]*$"
+            r"|\\begin\{.*?\\end\{)")
+    parts = re.split(kept, text, flags=re.DOTALL | re.MULTILINE)
+    parts[::2] = [re.sub(r"([α-ω]\u0302?)_(\w)(?!\w)", r"\1<sub>\2</sub>", part)
+                  for part in parts[::2]]
     return "".join(parts)
 
 

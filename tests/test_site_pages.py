@@ -249,3 +249,28 @@ def test_a_graph_that_is_more_than_arrows_is_left_alone():
 def test_a_circle_is_refused():
     with pytest.raises(SystemExit, match="circle"):
         graph.replace("```mermaid\ngraph LR\n  a --> b\n  b --> a\n```\n")
+
+
+def test_a_numbered_formula_with_a_line_break_gets_an_environment_for_numbers():
+    formula = r"x = \begin{cases}1 \\ 0\end{cases} \tag{6.9}"
+    assert chapters.tagged(f"so\n\n$${formula}$$") == (
+        "so\n\n\n\n\\begin{equation*}\n" + formula + "\n\\end{equation*}\n\n")
+    for kept in (r"$$x = 1 \tag{3}$$", r"$$a \\ b$$", "no formula"):
+        assert chapters.tagged(kept) == kept
+
+
+@pytest.mark.parametrize(("text", "want"), [
+    ("the σ_B of", "the σ<sub>B</sub> of"),
+    ("$σ_B$ `σ_B` ![σ_B](a.png)", "$σ_B$ `σ_B` ![σ_B](a.png)"),
+    ("# σ_B\n\nμ_t, σ_max", "# σ_B\n\nμ<sub>t</sub>, σ_max"),
+    ("```\nσ_B\n```", "```\nσ_B\n```"),
+])
+def test_letters_get_their_indices(text, want):
+    assert links.subscripts(text) == want
+
+
+def test_chapter_04_has_a_button_to_the_derivation():
+    notebook = {"cells": [{"source": "# 04\n\n## 2 The derivation, line by line\n\nText"}]}
+    assert chapters.derivation(notebook) == [("To the derivation", "#the-derivation-line-by-line")]
+    name = next(name for name in sources.chapters() if name.startswith("04"))
+    assert chapters.derivation(chapters.read("", name))
