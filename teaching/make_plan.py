@@ -62,7 +62,7 @@ def exercises(solution: Path) -> list[Exercise]:
         if cell["cell_type"] == "markdown":
             titles = HEADING.findall(source(cell))
             if titles and not marks(cell):
-                heading = re.sub(r" \(.*points?.*\)$", "", titles[-1].strip())
+                heading = re.sub(r" \((?:.*points?.*|by hand)\)$", "", titles[-1].strip())
         if marks(cell).get("grade"):
             points, by_hand = marks(cell)["points"], marks(cell).get("solution", False)
             found.append(Exercise(heading, points, "class" if points <= 1 else "home",
