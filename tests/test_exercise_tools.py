@@ -15,7 +15,7 @@ from minibn.replication.arms import ARMS, MEDIUM, METHODS, run_job
 from minibn.replication.results import Results
 from minibn.replication.statistics import Estimate
 from minibn.teaching import assess, registry
-from minibn.teaching.emulated import FakeGPU, Far, far
+from minibn.teaching.emulated import FakeGPU, Far, far, held
 from minibn.teaching.exercises import chapter07_reading, chapter08, chapter11_verdicts
 from minibn.teaching.real_runs import final_accuracies
 
@@ -32,7 +32,7 @@ def test_the_device_refuses_what_cupy_refuses(refused):
 
 
 @pytest.mark.parametrize("name", [
-    "data", "base", "ctypes", "tobytes", "__array_interface__", "flat"])
+    "data", "base", "ctypes", "tobytes", "__array_interface__", "flat", "_Far__held", "__dict__"])
 def test_the_device_keeps_its_data(name):
     with pytest.raises(AttributeError):
         getattr(Far(X), name)
@@ -56,7 +56,7 @@ def test_the_device_computes_what_numpy_does():
         (far.concatenate([x, x]), np.concatenate([X, X])), (~(x < 2), ~(X < 2)))
     for there, here in pairs:
         assert isinstance(there, Far) and there.shape == here.shape
-        assert np.array_equal(there._Far__held, here)
+        assert np.array_equal(held(there), here)
     assert Far.trips == before
     x[0] = x[1] * 2
     assert np.array_equal(far.asnumpy(x), [[6, 8, 10], [3, 4, 5]])
@@ -79,6 +79,10 @@ def test_a_gpu_with_a_clock():
     assert gpu.clock() == start + 10 + 3 * 100
     with pytest.raises(AttributeError, match="compiled"):
         gpu.compiled = True
+    with pytest.raises(AttributeError, match="kernel"):
+        _ = gpu._FakeGPU__kernel
+    with pytest.raises(AttributeError):
+        Far.trips = 0
 
 
 def test_the_rule_of_the_exercise_is_the_registered_one():

@@ -57,6 +57,15 @@ WRONG = {
                "return far.asarray(loss) if isinstance(z, Far) else loss", "copied down"),
         (None, "error = np.abs(z - target)\nsmall = 0.5 * error ** 2\n"
                "return np.where(error < 1, small, error - 0.5).mean()", "not from np"),
+        (None, "z, target = (getattr(a, '_Far__held', a) for a in (z, target))\n"
+               "error = np.abs(z - target)\n"
+               "return np.where(error < 1, 0.5 * error ** 2, error - 0.5).mean()", "not from np"),
+        (None, "from minibn.teaching.emulated import held\nz, target = held(z), held(target)\n"
+               "error = np.abs(z - target)\n"
+               "return np.where(error < 1, 0.5 * error ** 2, error - 0.5).mean()", "asnumpy alone"),
+        ("xp.where(error < 1, small, error - 0.5).mean()",
+         "xp.asarray(float(xp.where(error < 1, small, error - 0.5).mean())); Far.trips = 0", "copied down"
+         ),
         (".mean()", ".sum()", "not a sum"),
         (".mean()", "", "the mean is missing"),
         ("0.5 * error ** 2", "error ** 2", "factor 0.5"),
@@ -163,6 +172,8 @@ WRONG = {
                "    gpu.synchronize()\n    times.append(gpu.clock() - start)\nreturn times[0]",
          "still in the queue"),
         (None, "return 410.0", "was not called"),
+        (None, "work()\ngpu.synchronize()\nstart = gpu._FakeGPU__free\nwork()\n"
+               "return gpu._FakeGPU__free - start", "AttributeError"),
     ],
     "bound": [
         (BOTH, "launches * (c + kernel)", "overlap"),
