@@ -17,12 +17,11 @@ from minibn.replication.analysis import (
     REVERSED,
     SMALLER,
     contrasts,
-    main_contrasts,
-    ratio_to,
     slowed,
     verdict,
 )
 from minibn.replication.arms import ARMS, MEDIUM, METHODS, run_job
+from minibn.replication.findings import main_contrasts, ratio_to
 from minibn.replication.results import Results
 from minibn.replication.statistics import Estimate, holm, p_value
 

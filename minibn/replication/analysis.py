@@ -9,14 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minibn.replication.arms import ARMS, METHODS, Size, run_job
-from minibn.replication.plan import main_seeds
-from minibn.replication.rates import own_rate
-from minibn.replication.results import Result, Results
 from minibn.replication.statistics import (
     Difference,
     Estimate,
-    estimate,
     holm,
     p_value,
     paired_difference,
@@ -126,61 +121,3 @@ def verdict(found: Estimate, paper: float, different: bool) -> str:
     if not above:
         return INCONCLUSIVE
     return LARGER if found.low > paper else PAPER
-
-
-# From results
-
-def main_runs(size: Size, results: Results) -> dict[str, list[Result]]:
-    """Arm A's runs of every method, of the seeds that all three methods have.
-
-    Raises SearchMissing before the rates are known.
-    """
-    runs, found = ARMS["A"].runs[0], {}
-    for norm in METHODS:
-        lr = own_rate(size, norm, runs.batch, results)
-        names = [run_job(size, runs, norm, lr, seed).name for seed in main_seeds(size, results)]
-        found[norm] = {r.seed: r for name in names if (r := results.by_name.get(name))}
-    shared = sorted(set.intersection(*(set(one) for one in found.values())))
-    return {norm: [one[seed] for seed in shared] for norm, one in found.items()}
-
-
-def curves_of(runs: dict[str, list[Result]], epochs: int, mode: str | None = None
-              ) -> dict[str, np.ndarray]:
-    """Test accuracy of every method, (seeds, epochs); a run that diverged is at chance from there.
-    """
-    return {norm: np.array([one.curve(mode) for one in found]).reshape(-1, epochs)
-            for norm, found in runs.items()}
-
-
-def main_contrasts(size: Size, results: Results) -> list[Contrast]:
-    """The primary tests of whatever runs of arm A there are."""
-    runs = main_runs(size, results)
-    chance = 1 / (size.subset.classes or 100)
-    return contrasts(curves_of(runs, size.epochs), size.drops[0], chance)
-
-
-class Ratio(NamedTuple):
-    """Updates of one method over those of another: geometric mean over seeds and 95 % interval;
-    censored: pairs in which one of the two never reached the threshold."""
-
-    mean: float
-    low: float
-    high: float
-    n: int
-    censored: int
-
-
-def ratio_to(threshold: float, first: list[Result], second: list[Result]) -> Ratio | None:
-    """Time to the threshold, first over second, seed by seed; None with fewer than two pairs.
-
-    A run that never reaches it counts with one epoch more than it has.
-    """
-    if len(first) < 2:
-        return None
-    times = np.array([[min(r.crossing(threshold), r.job.recipe.epochs + 1) for r in pair]
-                      for pair in zip(first, second, strict=True)])
-    censored = sum(any(np.isinf(r.crossing(threshold)) for r in pair)
-                   for pair in zip(first, second, strict=True))
-    found = estimate(np.log(times[:, 0] / times[:, 1]).tolist())
-    mean, low, high = np.exp([found.mean, found.low, found.high]).tolist()
-    return Ratio(mean, low, high, len(times), censored)

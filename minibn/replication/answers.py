@@ -1,0 +1,210 @@
+"""The answer of the registered replication in sentences: the first lines of its report."""
+
+from __future__ import annotations
+
+from minibn.replication.analysis import (
+    EXCLUDED,
+    INCONCLUSIVE,
+    LARGER,
+    LEAST_PAIRS,
+    NO_DIFFERENCE,
+    PAPER,
+    REVERSED,
+    SMALLER,
+    Contrast,
+)
+from minibn.replication.arms import METHODS, PAPER_RATE, Size
+from minibn.replication.findings import (
+    differences,
+    final_of,
+    lag,
+    main_contrasts,
+    main_runs,
+    paper_rate_runs,
+    progress,
+    ratios,
+    transient,
+)
+from minibn.replication.numbers import (
+    interval,
+    listed,
+    percent,
+    points,
+    signed,
+    times,
+    title,
+)
+from minibn.replication.rates import SearchMissing, own_rate
+from minibn.replication.results import Results
+from minibn.replication.statistics import Estimate, estimate
+
+IN_WORDS = {
+    PAPER: "a gain of the paper's size",
+    LARGER: "a gain larger than the paper's",
+    SMALLER: "a gain smaller than the paper's",
+    EXCLUDED: "the paper's size is excluded",
+    INCONCLUSIVE: "inconclusive",
+}
+REMARKS = {NO_DIFFERENCE: "no difference within 0.4 points", REVERSED: "the order is reversed",
+           "": ""}
+
+HEADLINE = "**Against BN: {bn}. Against BRN: {brn}.**"
+FINAL = ("**Final accuracy.** With each method at its own best learning rate, {means} after "
+         "{epochs} epochs ({n} seeds). renorm_debias minus BN is {bn} (95 % interval {range_bn}; "
+         "the paper {paper_bn}): {verdict_bn}. renorm_debias minus BRN is {brn} ({range_brn}; the "
+         "paper {paper_brn}): {verdict_brn}.")
+SPEED = ("**Speed.** In test accuracy, mean over the first {epochs} epochs, renorm_debias minus BN "
+         "is {bn} ({range_bn}; the paper's 15 epochs against 23 would be {paper_bn} here): "
+         "{verdict_bn}. renorm_debias minus BRN is {brn} ({range_brn}; 15 against 18 would be "
+         "{paper_brn}): {verdict_brn}.{ratios}")
+RATIOS = (" To reach 90 % of the accuracy that BN has just before the drop of the rate, "
+          "renorm_debias needs {bn} the updates of BN (the paper 0.65) and {brn} those of BRN "
+          "(0.83).")
+RATE = ("**Learning rate.** The search chose {rates}. At the paper's rate, {paper}, {means}. "
+        "renorm_debias minus BN is {bn} there ({range}; {n} seeds).")
+CHOSEN = "**Learning rate.** The search on held-out training images chose {rates}."
+LAG = ("**Lagging averages.** BN is tested with averages that lag behind its weights. With "
+       "statistics that were estimated anew for frozen weights, BN's accuracy changes by {gain} "
+       "({range_gain}), mean over the first {epochs} epochs, and by {end} ({range_end}) at the "
+       "end. Against BN tested like this, renorm_debias minus BN is {left} ({range_left}) and "
+       "{left_end} ({range_left_end}).")
+EARLY = ("**Early difference.** renorm_debias and BRN differ in the start of their averages alone, "
+         "which matters for some 460 updates. renorm_debias minus BRN is {mean} ({range_mean}), "
+         "mean over the first epoch, and {last} ({range_last}) at its end ({n} seeds).{literal}")
+LITERAL = " At rate {rate} it is {mean} ({range_mean}) and {last} ({range_last})."
+
+
+def answers(size: Size, results: Results) -> list[str]:
+    """Up to five sentences or short groups of them, as far as the runs go."""
+    found = [final_answer(size, results), speed_answer(size, results), rate_answer(size, results),
+             lag_answer(size, results), early_answer(size, results)]
+    return [one for one in found if one]
+
+
+def headline(size: Size, results: Results) -> str:
+    """The four verdicts in a line; "" with too few runs."""
+    final, speed = by_outcome(size, results, "final"), by_outcome(size, results, "speed")
+    if final is None or speed is None:
+        return ""
+    return HEADLINE.format(**{
+        other: f"higher final accuracy, {in_words(final[other])}; faster, {in_words(speed[other])}"
+        for other in ("bn", "brn")})
+
+
+def status(size: Size, results: Results) -> str:
+    """What is not finished, in a sentence; "" where everything is."""
+    arms = progress(size, results)
+    missing = [f"{name} ({one.done} of {one.total})" for name, one in arms.items()
+               if not one.complete]
+    if not missing:
+        return ""
+    done = sum(one.done for one in arms.values())
+    first = ("Arm A, the main comparison, is not finished, so the numbers below may still change. "
+             if arms["A"].done and not arms["A"].complete else
+             "Arm A, the main comparison, has no finished run yet, so there is no answer yet. "
+             if not arms["A"].done else "")
+    return (f"{first}Finished runs: {done} of {sum(one.total for one in arms.values())}. "
+            f"Not complete: {', '.join(missing)}.")
+
+
+def by_outcome(size: Size, results: Results, outcome: str) -> dict[str, Contrast] | None:
+    """The contrasts of a primary outcome by the other method; None with too few pairs."""
+    try:
+        found = {one.other: one for one in main_contrasts(size, results)
+                 if one.outcome == outcome}
+    except SearchMissing:
+        return None
+    enough = all(one.difference is not None and one.difference.estimate.n >= LEAST_PAIRS
+                 for one in found.values())
+    return found if enough else None
+
+
+def in_words(contrast: Contrast) -> str:
+    """The verdict and its remark."""
+    remark = REMARKS[contrast.remark]
+    return IN_WORDS[contrast.verdict] + (f", {remark}" if remark else "")
+
+
+def means(runs: dict, metric) -> str:
+    """"BN has 43.1 %, BRN 43.0 % and renorm_debias 43.3 %"."""
+    parts = [f"{title(norm)} {'has ' if i == 0 else ''}"
+             f"{percent(estimate([metric(r) for r in runs[norm]]).mean)}"
+             for i, norm in enumerate(METHODS)]
+    return listed(parts)
+
+
+def final_answer(size: Size, results: Results) -> str:
+    """The second primary outcome."""
+    found = by_outcome(size, results, "final")
+    if found is None:
+        return ""
+    runs = main_runs(size, results)
+    return FINAL.format(
+        means=means(runs, final_of), epochs=size.epochs, n=len(runs["bn"]),
+        **numbers_of(found))
+
+
+def speed_answer(size: Size, results: Results) -> str:
+    """The first primary outcome, and the ratio of updates."""
+    found = by_outcome(size, results, "speed")
+    if found is None:
+        return ""
+    reached = ratios(size, results)
+    words = "" if not reached else RATIOS.format(bn=times(reached["bn", 0.9]),
+                                                 brn=times(reached["brn", 0.9]))
+    return SPEED.format(epochs=size.drops[0], ratios=words, **numbers_of(found))
+
+
+def numbers_of(found: dict[str, Contrast]) -> dict[str, str]:
+    """Differences, the paper's sizes and verdicts, as the templates name them."""
+    values: dict[str, str] = {}
+    for other, one in found.items():
+        assert one.difference is not None                      # by_outcome has looked
+        values |= {other: points(one.difference), f"range_{other}": interval(one.difference),
+                   f"verdict_{other}": in_words(one),
+                   f"paper_{other}": signed(100 * one.paper, 1)}
+    return values
+
+
+def rate_answer(size: Size, results: Results) -> str:
+    """The rates, and what happens at the paper's."""
+    try:
+        rates = [f"{own_rate(size, norm, 5, results):g} for {title(norm)}" for norm in METHODS]
+    except SearchMissing:
+        return ""
+    runs = paper_rate_runs(size, results)
+    apart = differences(runs, final_of)
+    if "bn" not in apart or not all(runs.values()):
+        return CHOSEN.format(rates=listed(rates))
+    return RATE.format(rates=listed(rates), paper=f"{PAPER_RATE:g}", means=means(runs, final_of),
+                       bn=points(apart["bn"]), range=interval(apart["bn"]),
+                       n=apart["bn"].estimate.n)
+
+
+def lag_answer(size: Size, results: Results) -> str:
+    """BN with reestimated statistics."""
+    found = lag(size, results)
+    if not found or found["gain final"].estimate.n < LEAST_PAIRS:
+        return ""
+    names = {"gain": "gain speed", "end": "gain final", "left": "left speed",
+             "left_end": "left final"}
+    return LAG.format(epochs=size.drops[0], **with_ranges(
+        {name: found[key].estimate for name, key in names.items()}))
+
+
+def early_answer(size: Size, results: Results) -> str:
+    """Arm B."""
+    found = transient(size, results)
+    if "own" not in found or len(found["own"].differences) < LEAST_PAIRS:
+        return ""
+    literal = "" if "paper" not in found else LITERAL.format(rate=f"{PAPER_RATE:g}", **with_ranges(
+        {"mean": found["paper"].mean, "last": found["paper"].last}))
+    own = found["own"]
+    return EARLY.format(n=len(own.differences), literal=literal,
+                        **with_ranges({"mean": own.mean, "last": own.last}))
+
+
+def with_ranges(found: dict[str, Estimate]) -> dict[str, str]:
+    """Every estimate under its name, and its interval under range_NAME."""
+    return ({name: points(one) for name, one in found.items()}
+            | {f"range_{name}": interval(one) for name, one in found.items()})

@@ -1,0 +1,317 @@
+"""The second page of the report: every arm of the registered replication, and its provenance."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from minibn.replication.arms import ARMS, LADDER, METHODS, PAPER_RATE, Size, search_of
+from minibn.replication.drawings import figures
+from minibn.replication.findings import (
+    SHARES,
+    batch_sizes,
+    by_rate,
+    differences,
+    final_of,
+    lag,
+    main_contrasts,
+    main_runs,
+    paper_rate_runs,
+    pilots,
+    progress,
+    ratios,
+    runs_of,
+    speed_of,
+    transient,
+)
+from minibn.replication.metrics import final_mean
+from minibn.replication.numbers import (
+    percent_of,
+    signed,
+    times,
+    title,
+    with_interval,
+)
+from minibn.replication.rates import scores
+from minibn.replication.results import Result, Results
+from minibn.replication.statistics import estimate
+from minibn.replication.stopping import EQUAL, FIRST_SEEDS, half_width, pooled_deviation
+from minibn.replication.wording import clipped, markdown
+
+HEAD = """\
+# Details of the registered replication
+
+The first page is [REPORT.md](REPORT.md); the rules are in [the design](medium/DESIGN.md). \
+Accuracies are in % of all test images, in each method's own test mode where no other is named. \
+Intervals are 95 %, over seeds, of Student's t."""
+SEARCH = """\
+## Arm S: the search
+
+Held-out accuracy (%) after {epochs} epochs, mean over {seeds} seeds; the chosen rate in bold. The \
+best rate must have a tried neighbor on either side."""
+MAIN = """\
+## Arm A: the main comparison
+
+Speed is the test accuracy, mean over epochs 1 to {first}; final is the mean of the last two epochs. \
+"moving", "batch" and "reestimated" are final accuracies in the test modes of the design. Clipped is \
+the share of channels whose r or d met its bound, mean over the epochs, in training / in test mode \
+"batch"."""
+TESTS = """\
+The four primary tests: renorm_debias minus the other method, seed by seed."""
+RATIO = """\
+### Updates to a threshold
+
+The thresholds are {shares} % of {top} %, the mean accuracy of BN's pilots (arm P) after epoch \
+{epoch}. The numbers are geometric means of the ratio of updates, renorm_debias over the other \
+method; "never" counts the pairs in which a run did not reach the threshold."""
+STOPPING = """\
+### The stopping rule
+
+The first {n} seeds of the three methods have a pooled standard deviation of {s:.2f} points in final \
+accuracy, so half the interval of a difference would be {half:.2f} points. The bound is {bound:.1f} \
+points: {decision}."""
+LAG = """\
+## Averages that lag
+
+BN tested with statistics that were estimated anew for frozen weights, minus BN tested with its \
+moving averages; and what is left of renorm_debias − BN then."""
+TRANSIENT = """\
+## Arm B: the first epoch
+
+renorm_debias − BRN in test accuracy, in points."""
+RATES = """\
+## Arms A, A2 and C: the learning rate
+
+All whole runs at batch 5, by method and rate (%)."""
+PAPER_RATE_TEXT = """\
+At the paper's rate, {rate}, renorm_debias minus the other method:"""
+WEIGHTS = """\
+Why BN survives a rate at which others stall: a convolution before a normalization can grow without \
+changing its output, and a longer kernel turns more slowly. The figure shows how the kernels grow."""
+OTHERS = """\
+## Arms D, F and E: batch size and width
+
+Final accuracy (%); D: BN at other batch sizes; F: batch 2, {short} epochs; E: width {wide}."""
+NOT_RUN = "*Not run yet.*"
+
+
+def details(size: Size, results: Results) -> str:
+    """DETAILS.md."""
+    drawn = figures(size, results)
+    parts = [
+        HEAD, "## What was run", progress_table(size, results),
+        SEARCH.format(epochs=size.search[0], seeds=len(search_of(5).seeds[:size.seeds])),
+        search_table(size, results, 5),
+        *main_section(size, results, drawn),
+        LAG, lag_table(size, results),
+        TRANSIENT, transient_table(size, results),
+        *rates_section(size, results, drawn),
+        OTHERS.format(short=size.short[0], wide=size.wide), others_table(size, results),
+        "## Runs that diverged or learned nothing", troubles(results),
+        "## Provenance", provenance(results)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def picture(name: str, alt: str, drawn: dict) -> str:
+    """A figure, if it was drawn."""
+    return f"![{alt}](figures/{name}.png)" if name in drawn else ""
+
+
+def progress_table(size: Size, results: Results) -> str:
+    """How far every arm is."""
+    rows = [[f"**{arm}**", ARMS[arm].title, f"{one.done} of {one.total}"]
+            for arm, one in progress(size, results).items()]
+    hours = sum(r.seconds for r in results) / 3600
+    return (markdown(["arm", "question", "finished runs"], rows)
+            + f"\n\n{len(results)} runs, {hours:.1f} hours of computing time. A run that several "
+            "arms share is counted in each.")
+
+
+def search_table(size: Size, results: Results, batch: int) -> str:
+    """Scores by rate, the best in bold."""
+    search, rows = search_of(batch), []
+    found = {norm: scores(size, search, norm, results) for norm in search.norms}
+    tried = [lr for lr in LADDER if any(lr in one for one in found.values())]
+    if not tried:
+        return NOT_RUN
+    for norm, one in found.items():
+        top = max(one.values(), default=0)
+        rows.append([title(norm), *(
+            "" if lr not in one else f"**{100 * one[lr]:.1f}**" if one[lr] == top
+            else f"{100 * one[lr]:.1f}" for lr in tried)])
+    return markdown(["method", *(f"{lr:g}" for lr in tried)], rows)
+
+
+# Arm A
+
+def main_section(size: Size, results: Results, drawn: dict) -> list[str]:
+    """Outcomes, tests, thresholds and the stopping rule."""
+    runs = main_runs(size, results)
+    head = MAIN.format(first=size.drops[0])
+    if not runs["bn"]:
+        return [head, NOT_RUN]
+    rows = []
+    for norm in METHODS:
+        found = runs[norm]
+        rows.append([title(norm), f"{found[0].job.recipe.lr:g}", str(len(found)),
+                     percent_of(estimate([speed_of(size)(r) for r in found])),
+                     percent_of(estimate([final_of(r) for r in found])),
+                     *(final_in(found, mode) for mode in ("moving", "batch", "reestimated")),
+                     clipped(found)])
+    table = markdown(["method", "rate", "seeds", "speed", "final", "moving", "batch",
+                      "reestimated", "clipped %"], rows)
+    return [head, table,
+            picture("curves", "Test accuracy against epochs, and differences from BN", drawn),
+            TESTS, tests_table(size, results),
+            picture("claims", "Differences and ratios with the paper's numbers", drawn),
+            *ratio_section(size, results), stopping_text(runs) if size.seeds is None else ""]
+
+
+def final_in(found: Sequence[Result], mode: str) -> str:
+    """Final accuracy in one test mode; "" where the method has no such mode."""
+    if mode == "reestimated":
+        values = [float(r.tested(mode)[1][-2:].mean()) for r in found
+                  if r.tests and mode in r.tests[-1]["accuracy"] and r.status == "done"]
+    else:
+        values = [final_mean(r, mode) for r in found if mode in r.history.test_accuracy]
+    return percent_of(estimate(values)) if values else ""
+
+
+def tests_table(size: Size, results: Results) -> str:
+    """The primary tests with p before and after Holm's adjustment."""
+    rows = []
+    for one in main_contrasts(size, results):
+        if one.difference is not None:
+            rows.append([one.outcome, title(one.other), with_interval(one.difference),
+                         f"{signed(100 * one.paper, 1)} points",
+                         f"{one.difference.wins} of {one.difference.estimate.n}",
+                         f"{one.p:.3f}", f"{one.adjusted:.3f}", one.verdict,
+                         one.remark or "–"])
+    return markdown(["outcome", "other", "difference", "the paper's size", "pairs above 0", "p",
+                     "p, Holm", "verdict", "remark"], rows)
+
+
+def ratio_section(size: Size, results: Results) -> list[str]:
+    """Ratios of updates at every threshold."""
+    found, top = ratios(size, results), pilots(size, results)
+    if top is None or not found:
+        return ["### Updates to a threshold", NOT_RUN]
+    rows = [[f"{100 * share:.0f} %", *(cell for other in ("bn", "brn") for cell in (
+        times(found[other, share]), f"{found[other, share].censored} of {found[other, share].n}"))]
+        for share in SHARES]
+    rows.append(["the paper", "0.65", "", "0.83", ""])
+    return [RATIO.format(shares=", ".join(f"{100 * share:.0f}" for share in SHARES),
+                         top=f"{100 * top:.1f}", epoch=size.pilot[0]),
+            markdown(["threshold", "over BN", "never", "over BRN", "never"], rows)]
+
+
+def stopping_text(runs: dict[str, list[Result]]) -> str:
+    """What the rule saw and decided."""
+    groups = [[final_mean(r) for r in found[:FIRST_SEEDS]] for found in runs.values()]
+    if min(map(len, groups)) < FIRST_SEEDS:
+        return ""
+    deviation = pooled_deviation(groups)
+    half = half_width(deviation, FIRST_SEEDS)
+    decision = "12 seeds are run" if half > EQUAL else f"{FIRST_SEEDS} seeds are enough"
+    return STOPPING.format(n=FIRST_SEEDS, s=100 * deviation, half=100 * half, bound=100 * EQUAL,
+                           decision=decision)
+
+
+# The other arms
+
+def lag_table(size: Size, results: Results) -> str:
+    """BN's reestimated test."""
+    found = lag(size, results)
+    if not found:
+        return NOT_RUN
+    rows = [[outcome, with_interval(found[f"gain {outcome}"]),
+             with_interval(found[f"left {outcome}"])] for outcome in ("speed", "final")]
+    return markdown(["outcome", "BN reestimated − BN moving", "renorm_debias − BN reestimated"],
+                    rows)
+
+
+def transient_table(size: Size, results: Results) -> str:
+    """Difference after each of the tests of the first epoch."""
+    found = transient(size, results)
+    if not found:
+        return NOT_RUN
+    names = {"own": "own rates", "paper": f"rate {PAPER_RATE:g}"}
+    updates = next(iter(found.values())).updates
+    rows = [[f"{update:,}", *(with_interval(estimate(one.differences[:, i].tolist()))
+                              for one in found.values())] for i, update in enumerate(updates)]
+    rows.append(["mean", *(with_interval(one.mean) for one in found.values())])
+    return markdown(["updates", *(f"{names[name]} ({len(one.differences)} seeds)"
+                                  for name, one in found.items())], rows)
+
+
+def rates_section(size: Size, results: Results, drawn: dict) -> list[str]:
+    """Whole runs by rate, the differences at the paper's, and the norms of the weights."""
+    rows = [[title(norm), f"{lr:g}", str(len(found)),
+             percent_of(estimate([speed_of(size)(r) for r in found])),
+             percent_of(estimate([final_of(r) for r in found]))]
+            for norm, runs in by_rate(size, results).items() for lr, found in runs.items()]
+    if not rows:
+        return [RATES, NOT_RUN]
+    literal = paper_rate_runs(size, results)
+    apart = [[title(other), with_interval(one), str(one.estimate.n)]
+             for other, one in differences(literal, final_of).items()]
+    parts = [RATES, markdown(["method", "rate", "seeds", "speed", "final"], rows)]
+    if apart:
+        parts += [PAPER_RATE_TEXT.format(rate=f"{PAPER_RATE:g}"),
+                  markdown(["other", "final accuracy", "seeds"], apart)]
+    if "weights" in drawn:
+        parts += [WEIGHTS, picture("weights", "Norm of the kernels against updates", drawn)]
+    return parts
+
+
+def others_table(size: Size, results: Results) -> str:
+    """Arms D, F and E."""
+    rows = []
+    for arm in ("D", "F", "E"):
+        for runs in ARMS[arm].runs:
+            found = runs_of(size, results, runs)
+            for norm, line in found.items():
+                if line:
+                    rows.append([arm, title(norm), str(runs.batch),
+                                 str(size.wide if runs.wide else size.width),
+                                 f"{line[0].job.recipe.lr:g}", str(len(line)),
+                                 percent_of(estimate([final_of(r) for r in line]))])
+            rows += [[arm, f"renorm_debias − {title(other)}", str(runs.batch), "", "",
+                      str(one.estimate.n), with_interval(one)]
+                     for other, one in differences(found, final_of).items()]
+    rows += [["D", f"BN, batch {batch} − batch 5", "", "", "", str(one.estimate.n),
+              with_interval(one)] for batch, one in batch_sizes(size, results).items()]
+    if not rows:
+        return NOT_RUN
+    return markdown(["arm", "method", "batch", "width", "rate", "seeds", "final"], rows)
+
+
+# Trouble and provenance
+
+def troubles(results: Results) -> str:
+    """Runs that diverged or are stuck, by condition."""
+    found = Counter(f"{r.job.condition}{' (search)' if r.job.kind == 'search' else ''}: "
+                    + ("diverged" if r.status == "diverged" else "learned nothing")
+                    for r in results if r.status == "diverged" or r.stuck)
+    if not found:
+        return "None." if len(results) else NOT_RUN
+    return ("They count in every interval, a diverged run at chance from where it diverged.\n\n"
+            + "\n".join(f"- {what}, {number} times" for what, number in sorted(found.items())))
+
+
+def provenance(results: Results) -> str:
+    """Commits, versions, machines and times of all runs."""
+    if not len(results):
+        return NOT_RUN
+    lines = [f"- {name}: " + ", ".join(
+        f"{value} ({count} runs)" for value, count in
+        Counter(str(r.made.get(key)) for r in results).most_common())
+        for key, name in (("commit", "commit"), ("minibn", "minibn"), ("numpy", "NumPy"),
+                          ("python", "Python"), ("processor", "processor"),
+                          ("blas_threads", "BLAS threads"))]
+    started = sorted(str(r.made.get("started")) for r in results)
+    finished = sorted(str(r.made.get("finished")) for r in results)
+    resumed = sum(bool(r.made.get("resumed")) for r in results)
+    lines += [f"- first run started {started[0]}, last run finished {finished[-1]}",
+              f"- runs that were interrupted and resumed: {resumed}"]
+    return "\n".join(lines)

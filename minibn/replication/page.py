@@ -1,0 +1,183 @@
+"""The report's first page, and the same in a few lines for README.md.
+
+Three minutes for a reader who decides: the answer, one figure, one table, and what was not tested.
+"""
+
+from __future__ import annotations
+
+import textwrap
+
+from minibn.replication.analysis import PAPER_TIME, Contrast
+from minibn.replication.answers import REMARKS, answers, by_outcome, headline, status
+from minibn.replication.arms import Size
+from minibn.replication.drawings import answer_figure
+from minibn.replication.findings import (
+    Ratio,
+    batch_sizes,
+    by_rate,
+    progress,
+    ratios,
+    transient,
+)
+from minibn.replication.numbers import counted, signed, times, title, with_interval
+from minibn.replication.results import Results
+from minibn.replication.wording import markdown
+
+PAGE = """\
+# Does renorm_debias help at batch size 5?
+
+{status}The paper reports that on CIFAR-100 at batch size 5 `renorm_debias` converges faster than \
+Batch Normalization (BN) and Batch Renormalization (BRN) and ends slightly higher. This page says \
+what {size} say about that. Question, rules and verdicts were fixed before the main runs, in \
+[the design](medium/DESIGN.md).
+
+## The answer
+
+{headline}{answers}
+
+{figure}\
+## Claim by claim
+
+{table}
+
+"Here" is renorm_debias minus the other method, or a ratio of updates, with its 95 % interval over \
+seeds. The design defines the verdicts; "excluded" means that the whole interval lies below the \
+paper's number. Rows without a verdict are secondary.
+
+## What was not tested
+
+- The paper's own size: four times this width, 100 epochs, its schedule. Tables 2 to 4 are not \
+repeated at that size.
+- NiN at batch size 5 and 1.
+- Other data sets, and another α than 0.99.
+- The paper does not say how it initializes, augments and regularizes. The choices here are in the \
+design.
+
+## More
+
+[Details](DETAILS.md): every arm, the search, the test modes, norms of the weights, and where the \
+numbers come from. [Appendix](APPENDIX.md): the earlier, smaller runs and their faults. All pages \
+and figures are written from the result files by `python -m minibn report`.
+"""
+FIGURE = """\
+![Accuracy against the learning rate, and the first epoch](figures/answer.png)
+
+*{caption}*
+
+"""
+AGAINST_RATE = ("Accuracy at the end, and over the first {epochs} epochs, against the learning "
+                "rate. Bars: 95 % intervals over three seeds or more. Dashed: the short search "
+                "runs. Dotted: the paper's rate.")
+SEARCH_ALONE = "The search: held-out accuracy against the learning rate. Dotted: the paper's rate."
+IN_FIRST = " Last: renorm_debias minus BRN in the first epoch; bands are 95 % intervals over seeds."
+README = """\
+{status}{size}, registered before they were run ([design](results/medium/DESIGN.md)). \
+[results/REPORT.md](results/REPORT.md) is the page to read; in short:
+"""
+NOTHING = ("No main run is finished. The search of the learning rates comes first; the page is "
+           "written anew as runs come in. The earlier, smaller runs cannot answer the question; the "
+           "appendix says what they show.")
+
+
+def page(size: Size, results: Results) -> str:
+    """REPORT.md."""
+    found, unfinished = answers(size, results), status(size, results)
+    first = headline(size, results)
+    return PAGE.format(
+        status=f"**{unfinished}**\n\n" if unfinished else "",
+        size=runs_in_words(size, results), headline=f"{first}\n\n" if first else "",
+        figure=FIGURE.format(caption=caption_of(size, results)) if drawn(size, results) else "",
+        answers="\n".join(f"{i}. {one}" for i, one in enumerate(found, 1)) or NOTHING,
+        table=claims_table(size, results))
+
+
+def drawn(size: Size, results: Results) -> bool:
+    """Whether there is anything for the figure to show."""
+    return answer_figure(size, results) is not None
+
+
+def caption_of(size: Size, results: Results) -> str:
+    """What the figure shows, panel by panel."""
+    whole = any(by_rate(size, results).values())
+    first = AGAINST_RATE.format(epochs=size.drops[0]) if whole else SEARCH_ALONE
+    return first + (IN_FIRST if transient(size, results) else "")
+
+
+def readme_lines(size: Size, results: Results) -> str:
+    """README's section: the page in a few lines, wrapped."""
+    unfinished, found = status(size, results), answers(size, results)
+    intro = README.format(status=f"{unfinished} " if unfinished else "",
+                          size=capital(runs_in_words(size, results)))
+    parts = [wrapped(intro), "\n".join(wrapped(f"- {one}", "  ") for one in found[:3] or [NOTHING])]
+    if drawn(size, results):
+        parts.append(wrapped(f"![{caption_of(size, results)}](results/figures/answer.png)"))
+    return "\n\n".join(parts)
+
+
+def wrapped(text: str, indent: str = "") -> str:
+    """At most 100 characters a line."""
+    return textwrap.fill(text.strip(), 100, subsequent_indent=indent, break_long_words=False,
+                         break_on_hyphens=False)
+
+
+def capital(text: str) -> str:
+    """The first letter large."""
+    return text[0].upper() + text[1:]
+
+
+def runs_in_words(size: Size, results: Results) -> str:
+    """"42 runs of 15 epochs on all of CIFAR-100, with an ALL-CNN of width 24"."""
+    done = sum(one.done for one in progress(size, results).values())
+    data = "all of CIFAR-100" if size.subset.data == "cifar100" else "drawn images"
+    return (f"{counted(done, 'run')} of a narrow network (ALL-CNN of width {size.width} instead of "
+            f"96, up to {size.epochs} epochs instead of 100) on {data}")
+
+
+# The table
+
+def claims_table(size: Size, results: Results) -> str:
+    """Claim, paper, here with interval, verdict."""
+    final, speed = by_outcome(size, results, "final"), by_outcome(size, results, "speed")
+    reached = ratios(size, results)
+    rows = []
+    for other in ("bn", "brn"):
+        rows.append([f"renorm_debias ends higher than {title(other)}",
+                     {"bn": "66.2 against 65.8 %", "brn": "66.2 against 64.9 %"}[other],
+                     *contrast_cells(final[other] if final else None)])
+    for other in ("bn", "brn"):
+        rows.append([f"renorm_debias is faster than {title(other)}: accuracy over the first "
+                     f"{size.drops[0]} epochs",
+                     {"bn": "15 against 23 epochs", "brn": "15 against 18 epochs"}[other]
+                     + paper_points(speed[other] if speed else None),
+                     *contrast_cells(speed[other] if speed else None)])
+    for other in ("bn", "brn"):
+        rows.append([f"the same as a ratio of updates, renorm_debias to {title(other)}",
+                     f"{PAPER_TIME[other]:.2f}", *ratio_cells(reached.get((other, 0.9)))])
+    larger = batch_sizes(size, results)
+    for batch, paper in ((10, "+1.4 points"), (128, "+1.2 points")):
+        found = larger.get(batch)
+        rows.append([f"BN ends higher at batch {batch} than at batch 5", paper,
+                     "not run yet" if found is None else with_interval(found), "–"])
+    return markdown(["claim", "paper", "here", "verdict"], rows)
+
+
+def contrast_cells(contrast: Contrast | None) -> list[str]:
+    """Difference and verdict of a primary test."""
+    if contrast is None or contrast.difference is None:
+        return ["not run yet", "–"]
+    remark = REMARKS[contrast.remark]
+    return [with_interval(contrast.difference),
+            f"**{contrast.verdict}**" + (f"; {remark}" if remark else "")]
+
+
+def paper_points(contrast: Contrast | None) -> str:
+    """The paper's times as points of accuracy here."""
+    return "" if contrast is None else f" (here {signed(100 * contrast.paper, 1)} points)"
+
+
+def ratio_cells(ratio: Ratio | None) -> list[str]:
+    """A secondary ratio."""
+    if ratio is None:
+        return ["not run yet", "–"]
+    return [times(ratio), f"{ratio.censored} of {ratio.n} never reached it"
+            if ratio.censored else "–"]
