@@ -1,9 +1,9 @@
 """The whole replication, search and all, a second time: which verdicts stay?
 
 The seeds are the same, and with them the weights at the start and the order of the images.  But
-another processor, or another version of the code, adds up in another order; sums then differ in
-their last digits, and after some hundred updates a run differs in everything.  What a verdict owes
-to luck of this kind shows in the second column.
+another version of the code adds up in another order; sums then differ in their last digits, and
+after some hundred updates a run differs in everything.  The second column shows how much of a
+verdict is luck of this kind.
 """
 
 from __future__ import annotations
@@ -11,9 +11,18 @@ from __future__ import annotations
 import numpy as np
 
 from minibn.replication.claims import judge
+from minibn.replication.conditions import RATES, trio
+from minibn.replication.metrics import final, mean_accuracy
 from minibn.replication.presets import Preset
 from minibn.replication.results import Result, Results
-from minibn.replication.wording import literal, markdown, shown
+from minibn.replication.verdicts import compare
+from minibn.replication.wording import markdown, shown
+
+INTRODUCTION = """\
+The same command once more, its search of learning rates included, with a later version of the \
+code ({runs} runs). The seeds are the same, and rounding is not, so after some hundred updates \
+every number differs. Intervals over seeds do not contain the luck of the search; here it was \
+drawn a second time."""
 
 
 def again(results: Results, second: Results, preset: Preset) -> str:
@@ -28,16 +37,12 @@ def again(results: Results, second: Results, preset: Preset) -> str:
                          shown(repeated.difference, repeated.unit)])
         if one.verdict != other.verdict:
             changed.append(one.claim)
-    made = sorted({literal(r.made.get("processor")) for r in second})
     lines = [
-        f"The same command once more, its search of learning rates included, with a later version "
-        f"of the code on {', '.join(made)} ({len(second)} runs). Seeds are the same, rounding is "
-        "not, and after some hundred updates nothing else is. Intervals over seeds know nothing of "
-        "the luck of the search; here it has been drawn a second time.",
-        f"Of {len(first)} verdicts {len(first) - len(changed)} are the same. "
-        + (f"Others came of: {' '.join(changed)}" if changed else ""),
+        INTRODUCTION.format(runs=len(second)),
+        f"Of {len(first)} verdicts, {len(first) - len(changed)} are the same. "
+        + (f"These changed: {' '.join(changed)}" if changed else ""),
         rates(results, second), spread(results, second),
-        markdown(["", "first", "again"], rows)]
+        markdown(["", "first", "again"], rows), at_other_rates(results, second)]
     return "\n\n".join(line for line in lines if line)
 
 
@@ -51,6 +56,18 @@ def rates(results: Results, second: Results) -> str:
     if not others:
         return "The search chose the same learning rates."
     return f"The search chose other learning rates for some: {'; '.join(others)}."
+
+
+def at_other_rates(results: Results, second: Results) -> str:
+    """renorm_debias − BN at the given rates in both rounds, side by side."""
+    rows = []
+    for lr in RATES:
+        bn, _, debias = (condition.key for condition in trio("all_cnn", 5, lr=lr))
+        for what, metric in (("final accuracy", final), ("mean over all epochs", mean_accuracy)):
+            rows.append([f"{what}, both at rate {lr:g}", *(
+                shown(compare(found, debias, bn, metric), "points")
+                for found in (results, second))])
+    return "renorm_debias − BN at other rates:\n\n" + markdown(["", "first", "again"], rows)
 
 
 def spread(results: Results, second: Results) -> str:

@@ -52,10 +52,10 @@ best rate must have a tried neighbor on either side."""
 MAIN = """\
 ## Arm A: the main comparison
 
-Speed is the test accuracy, mean over epochs 1 to {first}; final is the mean of the last two epochs. \
-"moving", "batch" and "reestimated" are final accuracies in the test modes of the design. Clipped is \
-the share of channels whose r or d met its bound, mean over the epochs, in training / in test mode \
-"batch"."""
+Speed is the test accuracy, mean over epochs 1 to {first}; final is the mean of the last two \
+epochs. "moving", "batch" and "reestimated" are final accuracies in the test modes of the design. \
+Clipped is the share of channels whose r or d met its bound, mean over the epochs, in training / \
+in test mode "batch"."""
 TESTS = """\
 The four primary tests: renorm_debias minus the other method, seed by seed."""
 RATIO = """\
@@ -67,9 +67,9 @@ method; "never" counts the pairs in which a run did not reach the threshold."""
 STOPPING = """\
 ### The stopping rule
 
-The first {n} seeds of the three methods have a pooled standard deviation of {s:.2f} points in final \
-accuracy, so half the interval of a difference would be {half:.2f} points. The bound is {bound:.1f} \
-points: {decision}."""
+The first {n} seeds of the three methods have a pooled standard deviation of {s:.2f} points in \
+final accuracy, so half the interval of a difference would be {half:.2f} points. The bound is \
+{bound:.1f} points: {decision}."""
 LAG = """\
 ## Averages that lag
 
@@ -86,8 +86,8 @@ All whole runs at batch 5, by method and rate (%)."""
 PAPER_RATE_TEXT = """\
 At the paper's rate, {rate}, renorm_debias minus the other method:"""
 WEIGHTS = """\
-Why BN survives a rate at which others stall: a convolution before a normalization can grow without \
-changing its output, and a longer kernel turns more slowly. The figure shows how the kernels grow."""
+The figure shows how the kernels grow. A convolution before a normalization can grow without \
+changing the output of the two, and a step of the same length turns a longer kernel less."""
 OTHERS = """\
 ## Arms D, F and E: batch size and width
 

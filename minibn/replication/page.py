@@ -75,8 +75,8 @@ README = """\
 [results/REPORT.md](results/REPORT.md) is the page to read; in short:
 """
 NOTHING = ("No main run is finished. The search of the learning rates comes first; the page is "
-           "written anew as runs come in. The earlier, smaller runs cannot answer the question; the "
-           "appendix says what they show.")
+           "written anew as runs come in. The earlier, smaller runs cannot answer the question; "
+           "the appendix says what they show.")
 
 
 def page(size: Size, results: Results) -> str:

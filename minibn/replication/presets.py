@@ -184,8 +184,3 @@ def check_preset(results: Iterable[Result], preset: Preset, folder: Path) -> Non
 def results_folder(preset: Preset) -> Path:
     """Where `replicate` keeps the results of a preset, and `report` looks for them."""
     return Path("runs/smoke" if preset.name == "smoke" else f"results/{preset.name}")
-
-
-def report_folder(preset: Preset) -> Path:
-    """Where `report` writes: the scaled preset's report stands above its results."""
-    return Path("results") if preset.name == "scaled" else Path("runs") / f"{preset.name}-report"

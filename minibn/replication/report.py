@@ -13,11 +13,11 @@ import numpy as np
 from minibn.replication.ablations import open_questions
 from minibn.replication.again import again
 from minibn.replication.claims import judge, threshold
+from minibn.replication.comparison import comparison, faults
 from minibn.replication.conditions import (
     EXPERIMENTS,
     Condition,
 )
-from minibn.replication.main_question import main_question
 from minibn.replication.metrics import epochs_to
 from minibn.replication.presets import Preset, conditions_of
 from minibn.replication.results import Results
@@ -66,9 +66,11 @@ def report(results: Results, preset: Preset, paper_cost: str = "",
     """
     judged = judge(results, preset)
     parts = [
-        "# Does it replicate?",
-        opening(results, preset),
-        "## The main question", main_question(results, preset, judged, second),
+        f"# Appendix: the {preset.name} runs" if preset.name == "scaled" else
+        f"# The replication, preset {preset.name}",
+        faults(results, preset) if preset.name == "scaled" else "",
+        "## What was run", opening(results, preset),
+        "## renorm_debias against BN and BRN", comparison(results, preset),
         "## The paper's claims", claims_table(judged),
         "## Figures and tables", *experiment_sections(results, preset),
         "## What the paper leaves open", open_questions(results, preset),
@@ -216,7 +218,7 @@ def search_section(results: Results, preset: Preset) -> str:
         "leaves it only for one at which it is better by more than a standard error of a "
         "difference. So short a search on so few images often cannot tell two rates apart, and "
         "methods whose rates differ by luck would not be compared; the price is that the shared "
-        "rate may suit one of them less (the main question has each at its own rate as well). "
+        "rate may suit one of them less. "
         "Variants of the clip have the rate of what they vary.\n\n"
         + markdown(["condition", "rate: held-out accuracy", "the chosen one is"], rows)
         + "\n\n![Held-out accuracy against the learning rate](figures/search.png)")
@@ -261,9 +263,9 @@ def limits(results: Results, preset: Preset) -> str:
         "shown and not judged.",
         *([f"- Seeds were added after a first round had been looked at, in which Table 4 had "
            f"{preset.first_round} seeds, Figures 1 and 4 had 5 and the others 3, and in which the "
-           "main question could not be told. With them came the rule that a claim on the cause of "
+           "main question was inconclusive. With them came the rule that a claim on the cause of "
            "what was not found is left open; nothing else was changed. The seeds that nobody had "
-           "seen stand by themselves under the main question."]
+           "seen have a row of their own in the first table."]
           if preset.first_round else []),
         "- The training losses of BN and of the renormalized methods are not of the same function: "
         "one is normalized by its batch, the others by averages.",

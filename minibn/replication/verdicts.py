@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minibn.replication.metrics import Metric
-from minibn.replication.results import Results
+from minibn.replication.results import Result, Results
 from minibn.replication.statistics import (
     Difference,
     difference_on_images,
@@ -80,13 +80,18 @@ def compare(results: Results, first: str, second: str, metric: Metric) -> Differ
 def compare_images(results: Results, first: str, second: str) -> Difference | None:
     """The final accuracies' difference with the test images' part in its interval.
 
-    None with fewer than two pairs of runs that did not diverge.
+    A run that diverged counts at chance on every image.  None with fewer than two pairs.
     """
-    pairs = [(a, b) for a, b in results.pairs(first, second) if a.status == b.status == "done"]
+    def right(result: Result) -> np.ndarray:
+        if result.status == "done":
+            return result.right_on_images().astype(float)
+        return np.full(result.job.subset.test or 10_000, result.chance)
+
+    pairs = results.pairs(first, second)
     if len(pairs) < 2:
         return None
-    return difference_on_images(np.array([a.right_on_images() for a, _ in pairs]),
-                                np.array([b.right_on_images() for _, b in pairs]))
+    return difference_on_images(np.array([right(a) for a, _ in pairs]),
+                                np.array([right(b) for _, b in pairs]))
 
 
 def decide(difference: Difference | None) -> str:
