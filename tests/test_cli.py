@@ -919,6 +919,7 @@ def test_results_of_another_preset_are_no_report_and_no_start(call, tmp_path):
     argv = ["replicate", "table3", "--preset", "smoke", "--seeds", "1", "--processes", "1"]
     assert call(*argv)[0] == 0
     for wrong in (["report", "--results", "runs/smoke"],
+                  ["report", "--preset", "scaled", "--results", "runs/smoke"],
                   ["report", "--preset", "smoke", "--results", "runs/smoke", "--again", "other"],
                   ["replicate", "table3", "--preset", "paper", "--out", "runs/smoke"]):
         if "other" in wrong:

@@ -4,7 +4,6 @@ import importlib
 import re
 import shlex
 from argparse import ArgumentParser
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +12,12 @@ import pytest
 import minibn
 from minibn.__main__ import COMMANDS
 from minibn.replication import load_results
-from minibn.replication.claims import judge
+from minibn.replication.arms import MEDIUM
 from minibn.replication.conditions import trio
 from minibn.replication.metrics import final, first_epoch
+from minibn.replication.page import readme_lines
+from minibn.replication.publish import with_lines
 from minibn.replication.statistics import paired_difference
-from minibn.replication.verdicts import FAILS, HOLDS, OPEN
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -69,19 +69,11 @@ def test_the_example_runs():
     assert float(names["loss"]) < before
 
 
-def test_the_verdicts_are_those_of_the_results():
-    results = load_results(ROOT / "results" / "scaled")
-    verdicts = Counter(one.verdict for one in judge(results))
-    runs = sum(r.job.kind == "run" for r in results)
-    text = " ".join(TEXT.split())
-    assert f"has {runs} runs" in text
-    assert (f"Of the paper's {verdicts.total()} claims, {verdicts[HOLDS]} hold at this size, "
-            f"{verdicts[FAILS]} do not, and {verdicts[OPEN]} are inconclusive.") in text
-    again = judge(load_results(ROOT / "results" / "scaled-again"))
-    changed = [a for a, b in zip(judge(results), again, strict=True) if a.verdict != b.verdict]
-    assert (f"changed {len(changed)} of the {len(again)} verdicts: the three supported claims lost "
-            "their support.") in text
-    assert [one.verdict for one in changed] == [HOLDS] * 3 and verdicts[HOLDS] == 3
+def test_what_came_out_is_what_the_report_says():
+    results = load_results(ROOT / "results" / "medium")
+    assert with_lines(TEXT, readme_lines(MEDIUM, results)) == TEXT, "run python -m minibn report"
+    runs = sum(r.job.kind == "run" for r in SCALED)
+    assert f"Its {runs} runs and its faults are" in TEXT
 
 
 def points(first, second, metric=final):

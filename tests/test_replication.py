@@ -310,6 +310,11 @@ def test_the_command_searches_runs_checks_and_reports_unknown_names(tmp_path, ca
     assert main(["replicate", "--from", str(file), "--check"]) == 0
     file.write_text(file.read_text().replace('"train_accuracy": [0.', '"train_accuracy": [0.1'))
     assert main(["replicate", "--from", str(file), "--check"]) == 1
+    assert "the same, so every number should be" in capsys.readouterr().out
+    made = json.dumps(read_result(file).made["commit"])
+    file.write_text(file.read_text().replace(f'"commit": {made}', '"commit": "abc"'))
+    assert main(["replicate", "--from", str(file), "--check"]) == 1
+    assert "made by another commit (abc; this is" in capsys.readouterr().out
     assert main(["replicate", "fig7"]) == 2
     assert "there is no experiment fig7" in capsys.readouterr().err
     assert main(["replicate", "--check"]) == 2

@@ -321,7 +321,7 @@ def test_the_command_runs_the_arms_in_order_and_two_of_it_share_the_work(tmp_pat
     from minibn.replication.results import write_result
     write_result(tmp_path / "out", result)
     assert main([*words, "--arms", "S"]) == 2
-    assert "no run of preset tiny" in capsys.readouterr().err
+    assert "other of another preset than tiny" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")

@@ -8,7 +8,7 @@ from pretend_results import SCALED, pretend_results
 
 from minibn.__main__ import main
 from minibn.replication.claims import judge, threshold
-from minibn.replication.conditions import BN_5, BN_10, DEBIAS_5
+from minibn.replication.conditions import BN_5, BN_10, DEBIAS_5, trio
 from minibn.replication.metrics import epochs_to, final, roughness
 from minibn.replication.report import report
 from minibn.replication.results import Results, write_result
@@ -19,6 +19,7 @@ from minibn.replication.verdicts import (
     OPEN,
     TOO_FEW,
     compare,
+    compare_images,
     decide,
     decide_equal,
 )
@@ -85,6 +86,26 @@ def test_the_rule(low, high, verdict, equal):
     assert decide(few) == decide_equal(few, 0.01) == decide(None) == OPEN
 
 
+def test_a_threshold_is_above_chance():
+    results = pretend_results(search=False)
+    results.of(BN_5.key, "pilot")[0].history.test_accuracy["moving"][:] = [0.1] * 8
+    assert threshold(results, SCALED, "all_cnn") == pytest.approx(0.12)
+    stuck = replace(results.of(BN_5.key)[0], history=History.from_dict({
+        **results.of(BN_5.key)[0].history.as_dict(), "test_accuracy": {"moving": [0.1] * 8}}))
+    assert epochs_to(0.12)(stuck) == 9
+
+
+def test_a_diverged_run_is_in_the_interval_over_images_at_chance():
+    results = pretend_results(search=False)
+    whole = compare_images(results, DEBIAS_5.key, BN_5.key).estimate
+    lost = replace(results.of(DEBIAS_5.key)[0], status="diverged", right="")
+    found = Results([r for r in results if r.job.name != lost.job.name] + [lost])
+    with_it = compare_images(found, DEBIAS_5.key, BN_5.key).estimate
+    assert with_it.n == whole.n == 30
+    assert with_it.mean == pytest.approx(
+        whole.mean - (results.of(DEBIAS_5.key)[0].final() - 0.1) / 30, abs=1e-4)
+
+
 def test_what_was_not_run_is_not_judged():
     assert set(verdicts(Results([])).values()) == {TOO_FEW}
     some = verdicts(pretend_results(names=("table4",), search=False))
@@ -136,21 +157,23 @@ def test_what_beats_its_interval_by_little_is_shown_to_do_so():
     assert shown(Difference(Estimate(-0.02, 0.02, 5), 1, 0.03), "epochs").startswith("-0.020 ±")
 
 
-def test_the_report_says_what_the_shared_rate_costs_whom():
+def test_the_appendix_names_the_faults_with_their_numbers():
     """BN is planted to gain 5 points at rate 0.01, the others nothing."""
     def ends(condition):
         if (condition.norm, condition.lr) == ("bn", 0.01):
             return 0.55
         return 0.52 if condition.norm != "bn" else 0.5
 
-    text = report(pretend_results(ends), SCALED)
-    assert "The shared rate does not cost all the same. At 0.01 instead final accuracy is higher " \
-        "by: BN +" in text
-    assert text.count("At the rate that the search gave all three; other rates give other") == 2
-    gain = float(text.split("higher by: BN +")[1].split()[0])
-    across = float(text.split("renorm_debias at the chosen rate is +")[1].split()[0])
-    assert gain == pytest.approx(5, abs=1) and across == pytest.approx(3, abs=1)
-    assert "And it hangs on the averages." in text
+    results = pretend_results(ends)
+    text = report(results, SCALED)
+    assert "about 460 updates: 29 % of a run of 1,600 updates" in " ".join(text.split())
+    gain = float(text.split("At 0.01 instead, final accuracy changes by +")[1].split()[0])
+    assert gain == pytest.approx(5, abs=1)
+    assert text.count("At the rate that all three share") == 2
+    late = np.mean([r.crossing(threshold(results, SCALED, "all_cnn")) > 6
+                    for r in results.of(BN_5.key)])
+    assert f"{100 * late:.0f} % of BN's runs cross it only after the drop" in text
+    assert "Their faults" not in report(Results([]), SCALED)
 
 
 def test_a_claim_whose_runs_are_all_stuck_says_that_nothing_was_tested():
@@ -178,22 +201,25 @@ def test_the_whole_once_more_shows_which_verdicts_stay(tmp_path, capsys):
     section = text.split("## The whole once more")[1].split("\n## ")[0]
     claim = "At batch 5 renorm_debias ends slightly higher than BN."
     assert f"| **{claim}** | **holds** | **does not hold** |" in section
-    changed = section.split("Others came of: ")[1].split("\n")[0]
-    assert "Everything was done once more" in text and "higher at the end, does not hold." in text
+    changed = section.split("These changed: ")[1].split("\n")[0]
     assert claim in changed and "Smaller batches end lower" not in changed
     assert "The search chose the same learning rates." in section
-    assert "once more" not in report(first, SCALED)
+    bn, _, debias = (condition.key for condition in trio("all_cnn", 5, lr=0.03))
+    row = [shown(compare(found, debias, bn, final), "points") for found in (first, then)]
+    assert f"| final accuracy, both at rate 0.03 | {row[0]} | {row[1]} |" in section
+    assert "The whole once more" not in report(first, SCALED)
     for job in list(then):
         if job.job.condition == BN_10.key and job.job.kind == "run":
             write_result(tmp_path / "a-again", replace(job, job=replace(
                 job.job, recipe=replace(job.job.recipe, lr=0.77))))
         write_result(tmp_path / "a", job)
-    assert main(["report", "--results", str(tmp_path / "a"), "--out", str(tmp_path / "out")]) == 0
+    words = ["report", "--preset", "scaled", "--results", str(tmp_path / "a"), "--out",
+             str(tmp_path / "out")]
+    assert main(words) == 0
     written = (tmp_path / "out" / "REPORT.md").read_text(encoding="utf-8")
     rate = then.of(BN_10.key)[0].job.recipe.lr
     assert f"other learning rates for some: all_cnn-bn-b10 {rate:g}, then 0.77." in written
-    assert main(["report", "--results", str(tmp_path / "a"), "--again", str(tmp_path / "none"),
-                 "--out", str(tmp_path / "out")]) == 2
+    assert main([*words, "--again", str(tmp_path / "none")]) == 2
     assert "no results in" in capsys.readouterr().err
 
 
@@ -232,7 +258,8 @@ def test_the_report_is_whole_and_says_what_is_missing(tmp_path, capsys):
     whole = pretend_results()
     for result in whole:
         write_result(tmp_path / "in", result)
-    arguments = ["report", "--results", str(tmp_path / "in"), "--out", str(tmp_path / "out")]
+    arguments = ["report", "--preset", "scaled", "--results", str(tmp_path / "in"), "--out",
+                 str(tmp_path / "out")]
     assert main(arguments) == 0
     text = (tmp_path / "out" / "REPORT.md").read_text(encoding="utf-8")
     for word in (" nan", "+nan", "None", "Not (fully) run"):
@@ -262,5 +289,5 @@ def test_seeds_that_nobody_had_seen_stand_by_themselves():
 
 
 def test_a_report_of_nothing_is_a_mistake(tmp_path, capsys):
-    assert main(["report", "--results", str(tmp_path)]) == 2
+    assert main(["report", "--preset", "scaled", "--results", str(tmp_path)]) == 2
     assert "no results" in capsys.readouterr().err

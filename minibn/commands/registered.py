@@ -84,7 +84,7 @@ def read_finished(out: Path, size: Size) -> Results:
         job = result.job
         if job.subset not in (size.subset, size.held_out) or job.recipe.width not in (
                 size.width, size.wide):
-            raise ValueError(f"{out} holds {job.name}, which is no run of preset {size.name}")
+            raise ValueError(f"{out} holds {job.name} of another preset than {size.name}")
     return results
 
 

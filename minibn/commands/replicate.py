@@ -8,10 +8,10 @@ interrupted one resumes from its checkpoint: stop and call again as you like.
 
   python -m minibn replicate --preset medium --data-dir DIR
   python -m minibn replicate --preset medium --arms S A --jobs 2
-  python -m minibn replicate table4 --preset smoke
   python -m minibn replicate all --preset scaled --data-dir DIR
   python -m minibn replicate fig4 --seeds 10 --scheduler tcp://host:8786
-  python -m minibn replicate --from results/scaled/all_cnn-bn-b5-s1.json --check
+  python -m minibn replicate table4 --preset smoke
+  python -m minibn replicate --from runs/smoke/all_cnn-bn-b5-s1.json --check
   python -m minibn replicate all --preset paper --estimate
 
 `python -m minibn report` makes tables, figures and verdicts of the results.
@@ -160,11 +160,20 @@ def _repeat(args: argparse.Namespace) -> int:
     if args.check and difference is None:
         print(f"every number as in {args.source}")
     elif args.check:
-        made = read_result(args.source).made
         print(f"differs from {args.source}: {difference}\n"
-              f"It was made by commit {made.get('commit')} with NumPy {made.get('numpy')} on "
-              f"{made.get('processor')}; last digits repeat for the same of all three.")
+              + made_by_others(read_result(args.source).made, again.made))
     return int(args.check and difference is not None)
+
+
+def made_by_others(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """Why numbers may differ: what made the file was another commit, NumPy or processor."""
+    others = [f"another {what} ({before.get(key)}; this is {now.get(key)})"
+              for key, what in (("commit", "commit"), ("numpy", "version of NumPy"),
+                                ("processor", "processor")) if before.get(key) != now.get(key)]
+    if not others:
+        return "Commit, NumPy and processor are the same, so every number should be."
+    return (f"The file was made by {' and '.join(others)}. Numbers repeat to the last digit where "
+            "all three are the same.")
 
 
 def _estimate(preset: Preset, names: list[str], args: argparse.Namespace) -> int:

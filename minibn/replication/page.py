@@ -71,8 +71,14 @@ AGAINST_RATE = ("Accuracy at the end, and over the first {epochs} epochs, agains
 SEARCH_ALONE = "The search: held-out accuracy against the learning rate. Dotted: the paper's rate."
 IN_FIRST = " Last: renorm_debias minus BRN in the first epoch; bands are 95 % intervals over seeds."
 README = """\
-{status}{size}, registered before they were run ([design](results/medium/DESIGN.md)). \
+{runs}, registered before they were run ([design](results/medium/DESIGN.md)). {status}\
 [results/REPORT.md](results/REPORT.md) is the page to read; in short:
+"""
+README_BEFORE = """\
+The registered replication ([design](results/medium/DESIGN.md)) trains an ALL-CNN of width {width} \
+on all of CIFAR-100. {done} of {total} runs are finished, and none of the main comparison, so it \
+has no answer yet. [results/REPORT.md](results/REPORT.md) and these lines are written anew as \
+runs come in.
 """
 NOTHING = ("No main run is finished. The search of the learning rates comes first; the page is "
            "written anew as runs come in. The earlier, smaller runs cannot answer the question; "
@@ -105,10 +111,15 @@ def caption_of(size: Size, results: Results) -> str:
 
 def readme_lines(size: Size, results: Results) -> str:
     """README's section: the page in a few lines, wrapped."""
-    unfinished, found = status(size, results), answers(size, results)
-    intro = README.format(status=f"{unfinished} " if unfinished else "",
-                          size=capital(runs_in_words(size, results)))
-    parts = [wrapped(intro), "\n".join(wrapped(f"- {one}", "  ") for one in found[:3] or [NOTHING])]
+    arms, found = progress(size, results), answers(size, results)
+    done, total = (sum(numbers) for numbers in zip(*arms.values(), strict=True))
+    if not arms["A"].done:
+        parts = [wrapped(README_BEFORE.format(width=size.width, done=done, total=total))]
+    else:
+        unfinished = "" if done == total else f"{done} of {total} runs are finished. "
+        parts = [wrapped(README.format(runs=capital(runs_in_words(size, results)),
+                                       status=unfinished))]
+    parts += ["\n".join(wrapped(f"- {one}", "  ") for one in found[:3])] if found else []
     if drawn(size, results):
         parts.append(wrapped(f"![{caption_of(size, results)}](results/figures/answer.png)"))
     return "\n\n".join(parts)
