@@ -36,7 +36,7 @@ from minibn.replication.rates import scores
 from minibn.replication.results import Result, Results
 from minibn.replication.statistics import estimate
 from minibn.replication.stopping import EQUAL, FIRST_SEEDS, half_width, pooled_deviation
-from minibn.replication.wording import clipped, markdown
+from minibn.replication.wording import clipped, literal, markdown
 
 HEAD = """\
 # Details of the registered replication
@@ -304,7 +304,7 @@ def provenance(results: Results) -> str:
     if not len(results):
         return NOT_RUN
     lines = [f"- {name}: " + ", ".join(
-        f"{value} ({count} runs)" for value, count in
+        f"{literal(value)} ({count} runs)" for value, count in
         Counter(str(r.made.get(key)) for r in results).most_common())
         for key, name in (("commit", "commit"), ("minibn", "minibn"), ("numpy", "NumPy"),
                           ("python", "Python"), ("processor", "processor"),
@@ -312,6 +312,7 @@ def provenance(results: Results) -> str:
     started = sorted(str(r.made.get("started")) for r in results)
     finished = sorted(str(r.made.get("finished")) for r in results)
     resumed = sum(bool(r.made.get("resumed")) for r in results)
-    lines += [f"- first run started {started[0]}, last run finished {finished[-1]}",
+    lines += [f"- first run started {literal(started[0])}, last run finished "
+              f"{literal(finished[-1])}",
               f"- runs that were interrupted and resumed: {resumed}"]
     return "\n".join(lines)

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
+from matplotlib.ticker import AutoLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from minibn.norms import NORMS
-from minibn.plots import STYLES
+from minibn.plots import BAND, GRAY, STYLES, finish_axes, new_figure
 from minibn.replication.analysis import PAPER_FINAL, PAPER_TIME
 from minibn.replication.arms import METHODS, PAPER_RATE, Size, search_of
 from minibn.replication.findings import (
@@ -30,7 +30,6 @@ from minibn.replication.rates import scores
 from minibn.replication.results import Result, Results
 from minibn.replication.statistics import estimate, t_quantile
 
-GRAY = "#888888"
 PAPER_MARK = "#000000"
 SIDE = {"bn": 0.96, "brn": 1.0, "renorm_debias": 1.04}   # so that bars at one rate do not overlap
 
@@ -66,10 +65,10 @@ def answer_figure(size: Size, results: Results) -> Figure | None:
         panels.append(lambda axes: transient_panel(axes, early))
     if not panels:
         return None
-    figure = Figure(figsize=(4.2 * len(panels) + 0.4, 4.3), dpi=110, layout="constrained")
+    figure = new_figure(4.2 * len(panels) + 0.4, 4.7)
     for axes, draw in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         draw(axes)
-        finish(axes)
+        legend_below(axes)
     return figure
 
 
@@ -78,21 +77,21 @@ def final_panel(axes: Axes, size: Size, results: Results) -> None:
     against_rate(axes, size, results, final_of)
     search_lines(axes, size, results, f"search: {size.search[0]} epochs, held-out images")
     axes.set_title(f"Final accuracy ({size.epochs} epochs)", fontsize=10.5)
-    axes.set_ylabel("test accuracy")
+    rate_axis(axes, "test accuracy")
 
 
 def speed_panel(axes: Axes, size: Size, results: Results) -> None:
     """The first primary outcome."""
     against_rate(axes, size, results, speed_of(size))
     axes.set_title(f"Accuracy, mean of epochs 1 to {size.drops[0]}", fontsize=10.5)
+    rate_axis(axes, "test accuracy")
 
 
 def search_panel(axes: Axes, size: Size, results: Results) -> None:
     """The search alone, while there is nothing else."""
     search_lines(axes, size, results, None)
-    rate_axis(axes)
     axes.set_title(f"Search: {size.search[0]} epochs, held-out images", fontsize=10.5)
-    axes.set_ylabel("held-out accuracy")
+    rate_axis(axes, "held-out accuracy")
 
 
 def transient_panel(axes: Axes, found: dict[str, Transient]) -> None:
@@ -106,11 +105,11 @@ def transient_panel(axes: Axes, found: dict[str, Transient]) -> None:
         color, line = looks[name]
         axes.plot(one.updates, mean, color=color, linestyle=line, marker=".",
                   label=f"{names[name]} ({n} seeds)")
-        axes.fill_between(one.updates, mean - half, mean + half, color=color, alpha=0.15,
+        axes.fill_between(one.updates, mean - half, mean + half, color=color, alpha=BAND,
                           linewidth=0)
     axes.axhline(0, color=GRAY, linewidth=1, zorder=1)
-    axes.set_xlabel("updates")
-    axes.set_ylabel("difference of test accuracy (points)")
+    finish_axes(axes, "updates", "difference of test accuracy (points)")
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set_title("renorm_debias − BRN in the first epoch", fontsize=10.5)
 
 
@@ -125,7 +124,6 @@ def against_rate(axes: Axes, size: Size, results: Results, metric: Callable[[Res
                           yerr=[one.half if one.n > 2 else 0 for one in found],
                           color=style.color, marker=style.marker, capsize=3, linewidth=1.2,
                           markersize=7, label=NORMS[norm].title)
-    rate_axis(axes)
 
 
 def search_lines(axes: Axes, size: Size, results: Results, label: str | None) -> None:
@@ -142,25 +140,23 @@ def search_lines(axes: Axes, size: Size, results: Results, label: str | None) ->
         axes.plot([], [], color=GRAY, linewidth=0.9, linestyle="--", label=label)
 
 
-def rate_axis(axes: Axes) -> None:
+def rate_axis(axes: Axes, ylabel: str) -> None:
     """A logarithmic axis of learning rates with the paper's marked."""
-    axes.set_xscale("log")
+    finish_axes(axes, "learning rate", ylabel, log=True, percent=True)
     axes.set_xlim(0.0007, 0.4)
     axes.set_xticks([0.001, 0.003, 0.01, 0.03, 0.1, 0.3])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda lr, _: f"{lr:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.axvline(PAPER_RATE, color=PAPER_MARK, linewidth=1, linestyle=":", zorder=1)
     axes.annotate("the paper's rate", (PAPER_RATE, 0.02), xycoords=("data", "axes fraction"),
                   xytext=(-3, 0), textcoords="offset points", fontsize=8, ha="right")
-    axes.set_xlabel("learning rate")
 
 
 # Details
 
 def curves_figure(size: Size, runs: dict[str, list[Result]]) -> Figure:
     """Test accuracy of arm A against epochs, and the same minus BN's."""
-    figure = Figure(figsize=(11, 4.2), dpi=110, layout="constrained")
+    figure = new_figure(11, 4.2)
     left, right = figure.subplots(1, 2)
     curves = curves_of(runs, size.epochs)
     x = np.arange(1, size.epochs + 1)
@@ -170,23 +166,20 @@ def curves_figure(size: Size, runs: dict[str, list[Result]]) -> Figure:
         if norm != "bn":
             band(right, x, 100 * (curves[norm] - curves["bn"]), style.color,
                  f"{NORMS[norm].title} − BN", style.marker)
-    left.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    left.set_ylabel("test accuracy")
+    finish_axes(left, "epoch", "test accuracy", percent=True)
     left.set_title(f"Test accuracy, each at its own rate ({len(runs['bn'])} seeds)", fontsize=10.5)
     right.axhline(0, color=GRAY, linewidth=1, zorder=1)
-    right.set_ylabel("points")
+    finish_axes(right, "epoch", "points")
     right.set_title("Difference from BN, seed by seed", fontsize=10.5)
     for axes in (left, right):
-        axes.set_xlabel("epoch")
         for drop in size.drops:
             axes.axvline(drop, color=GRAY, linewidth=0.8, linestyle=":", zorder=1)
-        finish(axes)
     return figure
 
 
 def claims_figure(size: Size, results: Results) -> Figure:
     """Differences and ratios with the paper's numbers where they belong."""
-    figure = Figure(figsize=(11, 3.6), dpi=110, layout="constrained")
+    figure = new_figure(11, 3.6)
     left, right = figure.subplots(1, 2)
     found = [one for one in main_contrasts(size, results) if one.outcome == "final"]
     color = STYLES["renorm_debias"].color
@@ -199,7 +192,6 @@ def claims_figure(size: Size, results: Results) -> Figure:
                   label="the paper: 66.2 against 65.8 and 64.9 %" if y == 0 else None)
     left.axvline(0, color=GRAY, linewidth=1, zorder=1)
     left.set_yticks([0, 1], ["renorm_debias − BN", "renorm_debias − BRN"])
-    left.set_xlabel("final test accuracy, points")
     left.set_title("Gain in final accuracy", fontsize=10.5)
     reached, labels = ratios(size, results), []
     for y, (other, share) in enumerate((other, share) for other in ("bn", "brn")
@@ -213,28 +205,27 @@ def claims_figure(size: Size, results: Results) -> Figure:
                    label="the paper: 15/23 and 15/18 epochs" if y == 0 else None)
     right.axvline(1, color=GRAY, linewidth=1, zorder=1)
     right.set_yticks(range(len(labels)), labels)
-    right.set_xlabel("ratio of updates, renorm_debias over the other")
     right.set_title("Time to a share of the pilots' accuracy", fontsize=10.5)
-    for axes in (left, right):
+    for axes, xlabel in ((left, "final test accuracy, points"),
+                         (right, "ratio of updates, renorm_debias over the other")):
         axes.set_ylim(len(axes.get_yticks()) - 0.5, -0.5)
-        finish(axes, below=True)
+        finish_axes(axes, xlabel, "")
+        axes.xaxis.set_major_locator(AutoLocator())
+        legend_below(axes)
     return figure
 
 
 def weights_figure(runs: dict[str, list[Result]]) -> Figure:
     """The norm of all kernels together against updates, at the paper's rate."""
-    figure = Figure(figsize=(6.4, 4.2), dpi=110, layout="constrained")
+    figure = new_figure(6.4, 4.2)
     axes = figure.subplots()
     for norm, found in runs.items():
         for i, result in enumerate(found):
             norms = [np.linalg.norm(list(one["weights"].values())) for one in result.probes]
             axes.plot([one["update"] for one in result.probes], norms, linewidth=1.5,
                       color=STYLES[norm].color, label=NORMS[norm].title if i == 0 else None)
-    axes.set_xscale("log")
-    axes.set_xlabel("updates")
-    axes.set_ylabel("norm of all kernels together")
+    finish_axes(axes, "updates", "norm of all kernels together", log=True)
     axes.set_title(f"How the weights grow at rate {PAPER_RATE:g} (one line a run)", fontsize=10.5)
-    finish(axes)
     return figure
 
 
@@ -244,15 +235,10 @@ def band(axes: Axes, x: np.ndarray, values: np.ndarray, color: str, label: str, 
     n, mean = len(values), values.mean(0)
     half = t_quantile(0.975, n - 1) * values.std(0, ddof=1) / np.sqrt(n)
     axes.plot(x, mean, color=color, marker=marker, markersize=4, linewidth=1.6, label=label)
-    axes.fill_between(x, mean - half, mean + half, color=color, alpha=0.15, linewidth=0)
+    axes.fill_between(x, mean - half, mean + half, color=color, alpha=BAND, linewidth=0)
 
 
-def finish(axes: Axes, below: bool = False) -> None:
-    """Legend, in the axes or below them, grid, no box."""
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(alpha=0.25)
-    if below:
-        axes.legend(frameon=False, fontsize=8.5, loc="upper center", bbox_to_anchor=(0.5, -0.18),
-                    ncols=2)
-    else:
-        axes.legend(frameon=False, fontsize=8.5)
+def legend_below(axes: Axes) -> None:
+    """The legend under the axes, where it hides no line."""
+    axes.legend(frameon=False, fontsize=8.5, loc="upper center", bbox_to_anchor=(0.5, -0.15),
+                ncols=2)
