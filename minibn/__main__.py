@@ -1,7 +1,7 @@
 """The command line: `python -m minibn COMMAND …`, also installed as `minibn`.
 
 A command is a module in `minibn.commands` with add_arguments(parser) and run(args) -> exit status,
-and a line in `COMMANDS`.  It is imported when it is called, so that help comes at once.
+and a line in `COMMANDS`.  It is imported when it is called, so that help appears at once.
 
 Exit status: 0; 1 where a training diverged; 2 after a mistake on the command line or in the data,
 with one line that says what is wrong; 130 after Ctrl-C; 141 where the program that reads the output
@@ -25,8 +25,8 @@ from minibn.commands.terminal import ReaderGone, say, standard_streams
 
 COMMANDS = {
     "compare": "train several normalizations side by side: table, figure, result file",
-    "train": "train one model, with every setting; stop and go on by checkpoint",
-    "evaluate": "test a checkpoint, or let it name the class of your images",
+    "train": "train one model, with every setting; stop and resume by a checkpoint",
+    "evaluate": "test a checkpoint, or classify your own images with it",
     "data": "show, download and verify the data sets",
     "replicate": "repeat the paper's experiments with several seeds, every run a file",
     "report": "tables, figures and verdicts from the results of replicate",
@@ -34,13 +34,13 @@ COMMANDS = {
 
 EPILOG = """\
 Begin with:
-  python -m minibn compare                   a comparison at batch size 5, under two minutes
-  python -m minibn compare --help            what it can be told
+  python -m minibn compare                   a comparison at batch size 5, about a minute
+  python -m minibn compare --help            its options
   python -m minibn data --fetch cifar100     the paper's images (161 MiB)
   python -m minibn compare --data cifar100   the same comparison on them
   python -m minibn replicate --preset smoke  the paper's experiments, in seconds, to see them run
 
-An error is one line; with MINIBN_TRACEBACK=1 in the environment Python says where it arose.
+An error is one line. With MINIBN_TRACEBACK=1 in the environment Python prints where it arose.
 """
 
 # What bad input, a full disk, a missing GPU or too little memory raise.

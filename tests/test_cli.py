@@ -450,10 +450,10 @@ def test_train_goes_on_exactly_where_it_was_stopped(call, tmp_path, interrupted)
             "run.npz"]
     status, out, err = call(*argv)
     assert (status, err) == (130, "minibn train: stopped\n")
-    assert "the same command goes on after epoch 1" in out
+    assert "run the same command again to resume after epoch 1" in out
     interrupted.undo()
     status, out, _ = call(*argv, "--out", tmp_path / "resumed")
-    assert status == 0 and "going on from run.npz, after epoch 1 of 2" in out
+    assert status == 0 and "resuming from run.npz, after epoch 1 of 2" in out
     call(*argv[:-2], "--out", tmp_path / "whole")
     name = "train-synthetic-brn-batch5-seed0.json"
     assert measured(tmp_path / "resumed" / name) == measured(tmp_path / "whole" / name)

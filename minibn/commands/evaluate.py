@@ -1,4 +1,4 @@
-"""Test a trained model, or let it name the classes of images.
+"""Test a trained model, or classify images with it.
 
 Without --images: the accuracy on the test images of its data set, in each test mode that its
 normalization has, with the share of channels in which the correction was clipped.

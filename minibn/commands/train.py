@@ -1,7 +1,7 @@
 """Train one model with one normalization, and every setting of the recipe.
 
 Writes a result file and a figure, as `compare` does.  With --checkpoint the run is saved after
-every epoch; the same command goes on from there, exactly as if it had never stopped.
+every epoch; run the same command again to resume, exactly as if it had never stopped.
 
   python -m minibn train --norm renorm_debias
   python -m minibn train --norm brn --norm-option r_max=none --checkpoint runs/brn.npz
@@ -48,8 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_recipe_options(parser)
     group = add_result_options(parser)
     group.add_argument("--checkpoint", type=Path, metavar="FILE",
-                       help="save the run here (.npz) after every epoch; go on from it if it is "
-                            "there: repeat the command, if you like with more --epochs")
+                       help="save the run here (.npz) after every epoch; if the file exists, "
+                            "resume from it, up to --epochs")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     run = Run(recipe, load_data(args), args.device)
     if args.checkpoint is not None and args.checkpoint.exists():
         load_checkpoint(args.checkpoint, run)
-        print(f"going on from {args.checkpoint}, after epoch {run.history.epochs} "
+        print(f"resuming from {args.checkpoint}, after epoch {run.history.epochs} "
               f"of {recipe.epochs}")
     stopped: dict[int, str] = {}
     rates = None if args.lr is not None else where_from(args.data, [args.norm])
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
         if not run.history.epochs:
             file.unlink(missing_ok=True)             # there is nothing in it
         if isinstance(error, KeyboardInterrupt) and args.checkpoint is not None:
-            print(f"\nthe same command goes on after epoch {run.history.epochs}")
+            print(f"\nrun the same command again to resume after epoch {run.history.epochs}")
         raise
     record = make_record([run], args.command, args.threshold, stopped, rates)
     print(f"\n{summary(record)}\n\nfigure   {draw(record, file)}\nresults  {file}")

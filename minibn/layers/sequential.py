@@ -50,7 +50,7 @@ class FlatDict(dict):
 
 
 def pass_back(layer: Layer, dy: Array, input_gradient: bool) -> Array | None:
-    """The layer's backward, told whether its dx is needed if it is one that can do without."""
+    """The layer's backward; dx is left out if it is not needed and the layer can skip it."""
     if layer.may_skip_input_gradient:
         return layer.backward(dy, input_gradient=input_gradient)  # type: ignore[call-arg]
     return layer.backward(dy)

@@ -1,4 +1,4 @@
-"""Checkpoints: one file with all that a run needs to go on exactly as if it had not stopped.
+"""Checkpoints: one file with all that a run needs to resume exactly as if it had not stopped.
 
 The file is a NumPy archive (.npz), read without pickle:
 

@@ -20,7 +20,7 @@ def train(recipe: Recipe, data: Dataset, *, device: str = "cpu",
           after_epoch: Callable[[Run], None] | None = None) -> Run:
     """Train from the beginning, or from `checkpoint` if that file exists, to recipe.epochs.
 
-    checkpoint: a file that is written after every epoch; a run that was cut off goes on from it
+    checkpoint: a file that is written after every epoch; an interrupted run resumes from it
     exactly as if it had not stopped.  progress: whether to show a bar with loss, accuracy and time
     left.  after_epoch: called with the run after every epoch.
     Raises Diverged when the loss is no longer finite; ValueError where the checkpoint is of

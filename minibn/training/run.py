@@ -55,7 +55,7 @@ class Diverged(ArithmeticError):
 
 
 class Run:
-    """A model in training, with all that has to be kept for it to go on.
+    """A model in training, with all that must be kept to resume it.
 
     recipe: what to do; data: on what; device: "cpu" or "gpu".
 
@@ -89,7 +89,7 @@ class Run:
 
     @property
     def updates_per_epoch(self) -> int:
-        """Updates in an epoch; images left over for less than one are dropped."""
+        """Updates in an epoch; an incomplete last update is dropped."""
         return len(self.data.train_images) // (self.recipe.batch_size * self.recipe.accumulate)
 
     def epoch(self, bar: tqdm | None = None) -> None:
