@@ -37,11 +37,12 @@ def forward_cases() -> list[tuple[Any, ...]]:
     """Arguments of renorm_forward: both methods, early and late, in some channels clipped."""
     rng = np.random.default_rng()
     cases: list[tuple[Any, ...]] = []
-    for debias, t in ((False, 1), (False, 30), (True, 1), (True, 2), (True, 30)):
+    # The first steps come last: there several mistakes look alike, and a hint could be wrong.
+    for debias, t in ((False, 30), (True, 30), (True, 2), (False, 1), (True, 1)):
         x = rng.normal(size=(5, 3, 4, 6)) * [0.3, 1, 2, 6, 1, 0.1] + rng.normal(size=(5, 1, 1, 6))
         gamma, beta = rng.normal(1, 0.3, 6), rng.normal(size=6)
         kept = 1 - ALPHA ** (t - 1) if debias else 1.0
-        mu = kept * rng.normal(0, 2, 6) * [1, 1, 1, 1, 8, 1]
+        mu = kept * (rng.normal(0, 2, 6) + [0, -30, 0, 0, 30, 0])           # d beyond both bounds
         sigma = kept * rng.uniform(0.5, 1.5, 6) * [1, 1, 1, 1, 1, 20]
         if t == 1:
             mu, sigma = np.zeros(6), np.zeros(6) if debias else np.ones(6)
@@ -177,7 +178,7 @@ def renorm_backward(dy: Array, gamma: Array, cache: tuple[Array, ...]
           library=renorm_backward)
 def check_backward(answer: Any, part: Any) -> None:
     rng = np.random.default_rng()
-    case = forward_cases()[-1]
+    case = forward_cases()[1]
     x, gamma = case[0], case[1]
     cache = renorm_forward(*case)[3]
     xbar, r, d, sigma_B = cache

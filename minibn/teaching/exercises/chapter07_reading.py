@@ -67,11 +67,12 @@ def check_epochs(answer: Any, part: Any) -> None:
         is_(run, 0.6, 5, "return the *first* epoch that reached the threshold. The later fall does "
                          "not matter.")
         is_(run, 0.6, 0.62, "that is an accuracy; return the number of epochs.")
-        require(same(answer(run, 0.4), 2), "an accuracy equal to the threshold has reached it: ≥.")
+        require(same(answer(run, 0.4), 2), f"for the accuracies {run} and the threshold 0.4 it "
+                "should be 2. An accuracy equal to the threshold has reached it.")
         require(answer(run, 0.9) is None, "if the threshold was never reached, return None (and "
                                           "not the number of epochs, 0 or −1).")
-        require(same(answer(wavy, 0.6), 2), "return the *first* epoch that reached the threshold. "
-                                            "A learning curve is not sorted.")
+        require(same(answer(wavy, 0.6), 2), f"for the accuracies {wavy} and the threshold 0.6 it "
+                "should be 2. Return the *first* epoch; a learning curve is not sorted.")
         for _ in range(20):
             curve = [float(a) for a in np.round(rng.uniform(0, 0.7, 9), 2)]
             threshold = float(rng.choice([*curve, 0.33, 0.69]))
