@@ -112,7 +112,12 @@ class Layer:
         yield "", self
 
     def to(self, device: str) -> Layer:
-        """Move parameters and state to "cpu" or "gpu", in place; returns the layer."""
+        """Move parameters and state to "cpu" or "gpu", in place, with those of the layers inside.
+
+        Returns the layer.
+        """
+        for _, layer in self.inside():
+            layer.to(device)
         for arrays in (self.params, self.grads, self.state):
             for key, value in arrays.items():
                 if hasattr(value, "dtype"):

@@ -371,7 +371,7 @@ def test_what_a_model_has_can_be_set_and_a_subclass_may_have_more():
             super().__init__(minibn.Linear(2, 2))
             self.classes = 2
 
-    assert Net().classes == 2 and repr(Net()).startswith("Net: 1 layers, 6 parameters")
+    assert Net().classes == 2 and repr(Net()).startswith("Net: 1 layer, 6 parameters")
 
 
 def test_a_layer_in_two_places_is_found_inside_other_layers():
@@ -392,6 +392,27 @@ class Block(minibn.Layer):
 
     def forward(self, x, training=False):
         return x + self.norms[0].forward(x, training)
+
+
+class Twice(minibn.Layer):
+    """A layer of our own that holds a model."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = minibn.Sequential(minibn.Linear(4, 4, seed=0), minibn.ReLU())
+
+    def forward(self, x, training=False):
+        self.cache = x
+        return self.inner.forward(x, training)
+
+
+def test_layers_that_hold_a_model_are_copied_shown_and_moved():
+    model = minibn.Sequential(Twice())
+    model.forward(np.ones((2, 4), np.float32), training=True)
+    assert "Twice" in model.summary((4,)) and model[0].cache is not None
+    assert model[0].inner[0].cache is not None
+    model[0].to("cpu")
+    assert model[0].cache is None and model[0].inner[0].cache is None
 
 
 def test_normalizations_inside_own_layers_follow_the_model():

@@ -64,6 +64,16 @@ def test_own_layers_are_saved_and_keep_the_dtype(names, tmp_path):
     np.testing.assert_array_equal(other.forward(x), model.forward(x))
 
 
+def test_a_residual_block_has_the_gradient_of_a_sum(names):
+    rng = np.random.default_rng(3)
+    block = names["Residual"](minibn.Linear(4, 4, seed=0, dtype="float64"), minibn.ReLU())
+    x, dy = rng.normal(size=(3, 4)), rng.normal(size=(3, 4))
+    block.forward(x, training=True)
+    assert names["check_gradient"](block.forward, x, dy, block.backward(dy)) < 1e-7
+    table = names["deep"].summary((4,))
+    assert table.startswith("Sequential: 2 layers, 50 parameters") and "Residual" in table
+
+
 def test_rms_norm_is_what_its_formula_says(names):
     rng = np.random.default_rng(2)
     x = rng.normal(3, 2, (4, 3, 5, 2))

@@ -162,9 +162,15 @@ class Sequential(Layer):
     inside = places
 
     def parts(self) -> Iterator[tuple[str, Layer]]:
-        """The layers in forward order, those of a model in the model as "model.layer"."""
+        """The layers in forward order, those of a model in the model as "model.layer".
+
+        A model in the model whose class has a forward of its own is one part.
+        """
         for name, layer in self.layers.items():
-            yield from ((f"{name}.{deeper}".rstrip("."), part) for deeper, part in layer.parts())
+            if isinstance(layer, Sequential) and type(layer).forward is not Sequential.forward:
+                yield name, layer
+            else:
+                yield from ((f"{name}.{inner}".rstrip("."), part) for inner, part in layer.parts())
 
     @property
     def params(self) -> FlatDict:  # type: ignore[override]

@@ -38,7 +38,8 @@ def summary(model: Layer, input_shape: tuple[int, ...] | None = None) -> Table:
         lines = [line[:4] + line[5:] for line in lines]
     if any("." in name for name, *_ in rows):              # models in the model: an index
         lines = [line[1:] for line in lines]               # would not be that of model[index]
-    total = f"{type(model).__name__}: {len(rows)} layers, {count(model):,} parameters"
+    layers = "1 layer" if len(rows) == 1 else f"{len(rows)} layers"
+    total = f"{type(model).__name__}: {layers}, {count(model):,} parameters"
     if input_shape is not None:
         total += f", input {tuple(input_shape)}"
     return Table("\n".join([total, *aligned(lines)]))
@@ -68,7 +69,8 @@ def one_input(model: Layer, shape: Sequence[int]) -> Array:
 
 def without_cache(layer: Layer) -> Layer:
     """A deep copy that leaves out what the layer remembers of its last forward, often large."""
-    holders = [layer, *(inner for _, inner in layer.inside())]
+    holders = [one for one in (layer, *(inner for _, inner in layer.inside()))
+               if "cache" in vars(one)]                    # a model has none of its own
     caches = [holder.cache for holder in holders]
     for holder in holders:
         holder.cache = None
