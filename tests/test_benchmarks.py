@@ -98,7 +98,7 @@ def test_train_step_command(tmp_path):
 
 def test_profile_command():
     """Every part of the step is found, the convolution's products apart from its windows."""
-    out = run("train_step.py", "--profile", "--norm", "bn").stdout
+    out = run("train_step.py", "--profile", "--norm", "bn", "--width", "32").stdout
     cells = [[c.strip() for c in line.split("|")[1:-1]] for line in out.splitlines()]
     ms = {row[0]: float(row[1]) for row in cells if len(row) == 3 and row[2].endswith("%")}
     for part in ("products", "windows", "normalization", "activation", "optimizer", "loss"):

@@ -88,6 +88,12 @@ ROW_MAJOR = {  # results that lie in C order, though their operands do not
     "maximum": lambda xp, x: xp.maximum(x.T, 3.0),
     "where": lambda xp, x: xp.where(x.T > 3, x.T, 0.0),
     "clip": lambda xp, x: xp.clip(x.T, 2, 5),
+    "x.clip": lambda xp, x: x.T.clip(2, 5),
+    "abs": lambda xp, x: abs(-x.T),
+    "numpy.exp": lambda xp, x: np.exp(x.T / 24),
+    "numpy.maximum": lambda xp, x: np.maximum(x.T, 3.0),
+    "numpy.where": lambda xp, x: np.where(x.T > 3, x.T, 0.0),
+    "numpy.zeros_like of a shape": lambda xp, x: np.zeros_like(x, shape=(4, 5, 6)),
     "product": lambda xp, x: x.T @ x.T.swapaxes(1, 2),
     "index array": lambda xp, x: x.T[xp.asarray(np.array([0, 1]))],
     "index array behind": lambda xp, x: x[:, xp.asarray(np.array([0, 1]))],
@@ -97,6 +103,7 @@ ROW_MAJOR = {  # results that lie in C order, though their operands do not
 COLUMN_MAJOR = {  # results that keep the order of x.T
     "astype": lambda xp, x: x.T.astype(np.float32),
     "zeros_like": lambda xp, x: xp.zeros_like(x.T),
+    "numpy.pad": lambda xp, x: np.pad(x.T, ((0, 0), (1, 1), (2, 0))),
     "copy K": lambda xp, x: x.T.copy("K"),
     "asarray": lambda xp, x: xp.asarray(np.asfortranarray(X)),
 }
@@ -114,6 +121,9 @@ OTHERS = {  # dtypes and values
     "integers / integers": lambda xp, x: xp.arange(3) / xp.arange(1, 4),
     "mean of float32 in float64": lambda xp, x: x.astype(np.float32).mean(0, dtype=np.float64),
     "sum of booleans": lambda xp, x: (x > 3).sum(),
+    "numpy.sliding_window_view": lambda xp, x: np.lib.stride_tricks.sliding_window_view(
+        x, (2, 2), axis=(1, 2)),
+    "number · array": lambda xp, x: np.float64(2) * x.astype(np.float32),
     "broadcast": lambda xp, x: xp.broadcast_to(x[0, 0], (2, 4)) + 1,
     "assigned": lambda xp, x: (x.__setitem__((0, 0), xp.arange(4)), x)[1],
 }
