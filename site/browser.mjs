@@ -43,7 +43,23 @@ async function open(options) {
     fs.rmSync(folder, { recursive: true, force: true });
     return { outside: [...seen.outside], errors: [...seen.errors] };
   };
-  return { page, close };
+  return { page, close, folder };
+}
+
+/** Seconds of processor time that the pages of a browser have used (on Linux, else null). */
+function processorTime(folder) {
+  let ticks = 0;
+  try {
+    for (const id of fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+      try {
+        const command = fs.readFileSync(`/proc/${id}/cmdline`, "utf8");
+        if (!command.includes("--type=renderer") || !command.includes(folder)) continue;
+        const fields = fs.readFileSync(`/proc/${id}/stat`, "utf8").split(") ")[1].split(" ");
+        ticks += Number(fields[11]) + Number(fields[12]);
+      } catch { /* it has ended meanwhile */ }
+    }
+  } catch { return null; }
+  return ticks / 100;
 }
 
 /** Once the mathematics of a page is set. */
@@ -78,21 +94,22 @@ const state = (page) => page.evaluate(() => {
 });
 
 /** Clear a notebook and run all of its cells; stops at an error, or after `limit` seconds. */
-async function runAll(page, limit) {
+async function runAll(page, limit, folder) {
   await page.evaluate(async () => {
     await window.jupyterapp.commands.execute("editmenu:clear-all");
     for (const cell of window.jupyterapp.shell.currentWidget.content.model.cells) {
       if (cell.type === "code") { cell.executionCount = null; cell.outputs.clear(); }
     }
   });
-  const begun = Date.now();
+  const begun = Date.now(), used = processorTime(folder);
   page.evaluate(() => { window.jupyterapp.commands.execute("notebook:run-all-cells"); });
   let now;
   do {
     await page.waitForTimeout(300);
     now = await state(page);
   } while (now.done < now.cells && !now.failed.length && Date.now() - begun < limit * 1000);
-  return { ...now, seconds: (Date.now() - begun) / 1000 };
+  return { ...now, seconds: (Date.now() - begun) / 1000,
+    processor: used === null ? null : processorTime(folder) - used };
 }
 
 /** Move the first slider of a notebook by keyboard: has its picture changed? */
@@ -115,7 +132,7 @@ async function moveSlider(page) {
 const tasks = {
   /** Run a notebook from its first cell to its last; `edits` first replace text in cells. */
   async run({ url, limit, edits = [], slider, shot }) {
-    const { page, close } = await open(WIDE);
+    const { page, close, folder } = await open(WIDE);
     const started = await start(page, url);
     const edited = await page.evaluate((list) => {
       let count = 0;
@@ -129,7 +146,7 @@ const tasks = {
       }
       return count;
     }, edits);
-    const found = { started, edited, ...(await runAll(page, limit)) };
+    const found = { started, edited, ...(await runAll(page, limit, folder)) };
     if (slider) found.slider = await moveSlider(page);
     if (shot) {
       fs.mkdirSync(path.dirname(shot), { recursive: true });

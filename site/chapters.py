@@ -12,6 +12,8 @@ HERE = Path(__file__).resolve().parent
 TIMES = HERE / "browser_times.json"        # seconds, as `make site-times` measures them
 START = "the first start takes about half a minute"
 ANSWER = re.compile(r"^ *### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION$", re.DOTALL | re.MULTILINE)
+# The first cell's words on how to install minibn, which is there already in the browser.
+INSTALL = re.compile(r"\A(?:#.*\n)*#.*%pip install.*\n(?:#.*\n)*")
 CHECK_FOLD = {"code_prompt_show": "Show the check", "code_prompt_hide": "Hide the check"}
 # What the browser cannot do, and so what the page says of it, by the chapter's number.
 REAL_MACHINE = {
@@ -202,6 +204,8 @@ def lite_files(folder: Path) -> None:
             for cell in notebook["cells"]:
                 if cell["cell_type"] == "markdown":
                     cell["source"] = lite_links(cell["source"], sub)
+                else:
+                    cell["source"] = INSTALL.sub("", cell["source"])
             write(notebook, folder / path)
 
 

@@ -116,6 +116,7 @@ def test_lite_notebooks_say_where_they_are(tmp_path):
         text = (tmp_path / f"{name}.ipynb").read_text("utf-8")
         assert "You are in the browser, in short mode" in text
         assert "](../results" not in text
+        assert "%pip install" not in text
     assert len(list(tmp_path.glob("exercises/*.ipynb"))) == len(sources.exercises())
 
 

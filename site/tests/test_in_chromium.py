@@ -85,18 +85,19 @@ def test_a_chapter_runs_to_its_end(name, address, browse):
 
 
 def test_an_exercise_grades_itself(address, browse):
-    """A right answer is right, a blank is not done yet, and all cells run."""
+    """A right answer is right, a wrong one is told, a blank is not done yet, and all cells run."""
     url = f"{address}/lite/notebooks/index.html?path=exercises/04_moving_average_bias.ipynb"
     stub = "# YOUR CODE HERE\n    raise NotImplementedError()"
     found = browse("run", url=url, limit=240, shot=str(SHOTS / "lite" / "exercise.png"), edits=[
         [f'"""w_1 … w_t of the corrected average, (t,)."""\n    {stub}',
          "i = np.arange(1, t + 1)\n    return (1 - alpha) * alpha ** (t - i) / (1 - alpha**t)"],
+        [f'"""Raw and corrected averages, two arrays (T,)."""\n    {stub}', "return v, v"],
     ])
-    assert found["edited"] == 1
+    assert found["edited"] == 2
     assert found["failed"] == []
     assert found["done"] == found["cells"]
-    assert re.search(r"4\.2 .*: right", found["text"])
-    assert re.search(r"4\.1 .*: not done yet", found["text"])
+    for number, verdict in (("4.2", "right"), ("4.1", "not right yet"), ("4.3", "not done yet")):
+        assert re.search(rf"{re.escape(number)}\b.*: {verdict}", found["text"]), found["text"]
     quiet(found)
 
 
