@@ -36,12 +36,14 @@ def main() -> None:
     for name in named:
         path = f"{name}.ipynb"
         found = run(f"http://127.0.0.1:{server.server_port}/{chapters.live(path, '')}")
-        if found["failed"] or found["done"] < found["cells"]:
-            failed.append(f"{path}: {(found['failed'] or ['not finished'])[0]}")
+        if found is None or found["failed"] or found["done"] < found["cells"]:
+            why = found["failed"] or ["not finished"] if found else ["the browser stopped"]
+            failed.append(f"{path}: {why[0]}")
+            print(failed[-1], flush=True)
         else:
             seconds[path] = round(min(found["seconds"], found["processor"] or math.inf), 1)
-        print(path, f"start {found['started']:.0f} s, cells {found['seconds']:.1f} s, "
-              f"processor {found['processor']}", flush=True)
+            print(f"{path}: start {found['started']:.0f} s, cells {found['seconds']:.1f} s, "
+                  f"processor {found['processor']} s", flush=True)
     machine = f"{platform.machine()}, {os.cpu_count()} processors, headless Chromium"
     files = OUT / "lite" / "files"
     there = {name: seconds[name] for name in sorted(seconds) if (files / name).exists()}
@@ -53,17 +55,17 @@ def main() -> None:
         raise SystemExit("\n".join(failed))
 
 
-def run(url: str) -> dict:
-    """What the task "run" of browser.mjs says of a notebook."""
+def run(url: str) -> dict | None:
+    """What the task "run" of browser.mjs says of a notebook, None if it ended in an error."""
     browser = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if not browser:
         raise SystemExit("Chromium was not found: CHROMIUM names it")
     request = json.dumps({"task": "run", "url": url, "limit": 900})
-    done = subprocess.run(["node", chapters.HERE / "browser.mjs", request], check=True, text=True,
+    done = subprocess.run(["node", chapters.HERE / "browser.mjs", request], text=True,
                           stdout=subprocess.PIPE,
                           env={**os.environ, "CHROMIUM": browser,
                                "PLAYWRIGHT": str(packages.npm("playwright-core"))})
-    return json.loads(done.stdout)
+    return json.loads(done.stdout) if done.returncode == 0 else None
 
 
 if __name__ == "__main__":
