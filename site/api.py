@@ -198,5 +198,12 @@ def connect(app: object) -> None:
         hidden = doc.startswith("Alias for field number") or name.startswith("check_")
         return True if hidden else None
 
+    def signature(app, what, name, thing, options, arguments, returns):  # noqa: ANN001
+        # Sphinx leaves its own name for an alias where that stands inside of another type.
+        plain = [text and re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", text)
+                 for text in (arguments, returns)]
+        return tuple(plain)
+
     app.connect("autodoc-process-docstring", docstring)
+    app.connect("autodoc-process-signature", signature)
     app.connect("autodoc-skip-member", skip)

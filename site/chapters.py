@@ -15,6 +15,7 @@ ANSWER = re.compile(r"^ *### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION$", re.DOTA
 # The first cell's words on how to install minibn, which is there already in the browser.
 INSTALL = re.compile(r"\A(?:#.*\n)*#.*%pip install.*\n(?:#.*\n)*")
 CHECK_FOLD = {"code_prompt_show": "Show the check", "code_prompt_hide": "Hide the check"}
+SETUP_FOLD = {"code_prompt_show": "Show the imports", "code_prompt_hide": "Hide the imports"}
 # What the browser cannot do, and so what the page says of it, by the chapter's number.
 REAL_MACHINE = {
     "07": "Training on real CIFAR-100 in full mode needs an installation: see [The library]",
@@ -100,6 +101,7 @@ def chapter_page(name: str, book: Path) -> None:
                                                   book))
         else:
             cell["metadata"]["mystnb"] = {"image": {"alt": alternative(cell)}}
+    fold_imports(notebook)
     buttons = [("▶ Run this chapter in your browser", live(f"{name}.ipynb"))]
     if name in sources.exercises():
         buttons += [("✎ Do the exercises in your browser", live(f"exercises/{name}.ipynb")),
@@ -163,6 +165,7 @@ def exercise_page(name: str, book: Path) -> None:
         if blank["source"] != answer["source"] and answer["source"].strip():
             cells.append({**fold(answer), "id": f"{answer.get('id', len(cells))}-solution"})
     student["cells"] = cells
+    fold_imports(student)
     path = f"exercises/{name}.ipynb"
     buttons = [("✎ Do these exercises in your browser", live(path))]
     if name in sources.chapters():
@@ -172,6 +175,14 @@ def exercise_page(name: str, book: Path) -> None:
     said = "Every check grades your answer in the browser, too. " + note(path)
     cells[0]["source"] = "\n".join([head, box(buttons, said), rest])
     write(student, book / target)
+
+
+def fold_imports(notebook: dict) -> None:
+    """Fold the first cell of code, which finds the package and imports."""
+    first = next((cell for cell in notebook["cells"] if cell["cell_type"] == "code"), None)
+    if first and "import" in first["source"]:
+        first["metadata"]["tags"] = ["hide-input"]
+        first["metadata"].setdefault("mystnb", {}).update(SETUP_FOLD)
 
 
 def fold(answer: dict) -> dict:
