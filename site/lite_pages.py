@@ -10,7 +10,7 @@ BACK = """
         font: 14px/20px system-ui, sans-serif; color: #0060a0; background: #fff;
         border: 1px solid #0060a0; border-radius: 4px; text-decoration: none; }
       #to-the-book:hover { text-decoration: underline; }
-      @media (max-width: 700px) { #to-the-book { right: 4px; } }
+      @media (max-width: 700px) { #to-the-book { top: auto; bottom: 8px; right: 8px; } }
     </style>
     <a id="to-the-book" href="@UP@index.html">Back to the book</a>
     <script>
