@@ -41,9 +41,20 @@ def rooms() -> dict[str, list[ModuleType]]:
         if any(module.name == room for module in pkgutil.iter_modules(minibn.__path__)):
             top = importlib.import_module(f"minibn.{room}")
             below = pkgutil.walk_packages(getattr(top, "__path__", []), f"{top.__name__}.")
-            found[room] = [top, *(importlib.import_module(module.name) for module in below
-                                  if not re.search(r"\._|teaching\.exercises", module.name))]
+            names = [module.name for module in below
+                     if not re.search(r"\._|teaching\.exercises", module.name)]
+            found[room] = [top, *filter(None, map(load, names))]
     return found
+
+
+def load(name: str) -> ModuleType | None:
+    """A module, or None where it needs a library that is not installed, such as CuPy."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("minibn"):
+            raise
+        return None
 
 
 def pages() -> dict[str, str]:
