@@ -16,7 +16,7 @@ import pytest
 from minibn.__main__ import main
 from minibn.commands import options, search
 from minibn.commands.rates import OTHERWISE, RATES, rate_for, where_from
-from minibn.commands.search import accuracies, best_rates, held_out, neighbor
+from minibn.commands.search import accuracies, best_rates, held_out, neighbors
 from minibn.commands.summary import differences, summary
 from minibn.data import make_synthetic
 from minibn.norms import NORMS, Norm
@@ -288,13 +288,17 @@ def test_the_rates_are_those_of_the_searchs_result_file(data):
     kept = read_record(ROOT / found.file)
     assert best_rates(kept) == found.rates
     assert kept.command == found.command and kept.data["name"].partition("-")[0] == data
-    for norm, by_rate in accuracies(kept).items():           # and none lies at the grid's edge
-        assert neighbor(found.rates[norm], list(by_rate)) is None
+    for norm, by_rate in accuracies(kept).items():           # each better than its neighbors
+        assert set(neighbors(found.rates[norm])) <= set(by_rate)
+
+
+def small_grid(monkeypatch):
+    monkeypatch.setattr(search, "GRID", (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0))
+    monkeypatch.setattr(search, "START", (0.01, 0.1))
 
 
 def test_a_search_from_end_to_end(capsys, monkeypatch):
-    monkeypatch.setattr(search, "GRID", (0.001, 0.01, 0.1, 1.0))
-    monkeypatch.setattr(search, "START", (0.01, 0.1))
+    small_grid(monkeypatch)
     status, out = compare(capsys, *TINY, "--norms", "bn", "none", "--search", "--seeds", "1",
                           "--processes", "1")
     found = read_record("runs/search-synthetic-batch5.json")
@@ -302,10 +306,43 @@ def test_a_search_from_end_to_end(capsys, monkeypatch):
     assert found.data["train"] == 30 and found.data["test"] == 10
     assert {run.recipe.seed for run in found.runs} == {search.FIRST_SEED}
     for norm, by_rate in accuracies(found).items():
-        assert set(by_rate) >= {0.01, 0.1}
-        assert neighbor(best_rates(found)[norm], list(by_rate)) is None
+        assert set(by_rate) >= {0.01, 0.1, *neighbors(best_rates(found)[norm])}
         row = next(line for line in out.splitlines() if line.startswith(NORMS[norm].title))
         assert row.count("*") == 1
+
+
+def test_an_interrupted_search_is_resumed_by_the_same_command(capsys, monkeypatch):
+    small_grid(monkeypatch)
+    argv = [*TINY, "--norms", "bn", "--search", "--seeds", "1", "--processes", "1"]
+    file, epoch, done = Path("runs/search-synthetic-batch5.json"), Run.epoch, 0
+
+    def watched(self, bar=None):
+        nonlocal done
+        if len(self.data.train_images) == 30:                # not the trial that tells the time
+            done += 1
+            if done == stop_after:
+                raise KeyboardInterrupt
+        epoch(self, bar)
+
+    monkeypatch.setattr("minibn.commands.search.announce", lambda *arguments: None)
+    monkeypatch.setattr(Run, "epoch", watched)
+    stop_after = 8
+    assert main(["compare", *argv]) == 130
+    kept = [measured_in(run) for run in read_record(file).runs]
+    assert len(kept) > 0 and capsys.readouterr().err == "minibn compare: stopped\n"
+    done, stop_after = 0, 0
+    _, out = compare(capsys, *argv)
+    resumed = read_record(file).runs
+    assert [measured_in(run) for run in resumed[:len(kept)]] == kept
+    assert done == 2 * (len(resumed) - len(kept))            # nothing was trained again
+    _, whole = compare(capsys, *argv, "--out", "whole")
+    assert out.split("results")[0] == whole.split("results")[0]
+    compare(capsys, *argv, "--momentum", "0.5")              # another search, another file
+    assert Path("runs/search-synthetic-batch5-2.json").exists()
+
+
+def measured_in(run):
+    return run.recipe, {**run.history.as_dict(), "seconds": None}
 
 
 def test_held_out_images_are_the_last_quarter_and_none_of_the_test_set():
@@ -323,11 +360,17 @@ def test_the_best_rate_is_that_of_the_mean_and_diverged_runs_count_as_nothing():
     assert best_rates(found) == {"bn": 0.01}                 # of two equally good ones the smaller
 
 
-def test_the_grid_is_extended_where_its_edge_is_best():
-    assert neighbor(0.1, [0.003, 0.01, 0.03, 0.1]) == 0.3
-    assert neighbor(0.003, [0.003, 0.01]) == 0.001
-    assert neighbor(0.01, [0.003, 0.01, 0.03]) is None
-    assert neighbor(1.0, [0.3, 1.0]) is None and neighbor(0.001, [0.001, 0.003]) is None
+def test_the_search_goes_on_until_both_neighbors_of_the_best_rate_are_known():
+    """With an accuracy that has one peak, wherever on the grid."""
+    for peak in search.GRID:
+        found = record([])
+        for wanted in search.rates_to_try(found, ["bn"]):
+            for norm, rate in wanted:
+                height = 0.9 - 0.1 * abs(np.log(rate / peak))
+                found.runs += record([(norm, 0, rate, (max(height, 0.0),), None)]).runs
+        tried = [run.recipe.lr for run in found.runs]
+        assert best_rates(found) == {"bn": peak} and len(tried) == len(set(tried)) <= 10
+        assert set(neighbors(peak)) <= set(tried) and set(search.START) <= set(tried)
 
 
 def test_a_search_takes_no_rate(capsys):

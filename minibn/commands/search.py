@@ -1,9 +1,17 @@
-"""`compare --search`: the learning rate of each method, from one and the same small search."""
+"""`compare --search`: the learning rate of each method, from one and the same small search.
+
+Each method is trained at coarse steps of the grid, further out where the best rate is at the edge,
+and then at the two finer steps beside the best one.  The same command resumes a search that was
+interrupted: it takes the runs that its result file has.
+"""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count as counting
+from pathlib import Path
 from statistics import mean
 
 from tqdm import tqdm
@@ -14,11 +22,20 @@ from minibn.commands.table import count, format_table, percent
 from minibn.data.dataset import Dataset
 from minibn.norms import NORMS
 from minibn.training import Run
-from minibn.training.record import Record, free_path, make_record, save_record
+from minibn.training.record import (
+    Record,
+    Trained,
+    describe,
+    read_record,
+    save_record,
+    trained,
+    versions,
+)
 from minibn.training.side_by_side import train_side_by_side
 
-GRID = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-START = GRID[1:5]                # tried first; extended where the best one is at the edge
+GRID = (0.001, 0.0017, 0.003, 0.0055, 0.01, 0.017, 0.03, 0.055, 0.1, 0.17, 0.3, 0.55, 1.0)
+COARSE, FINE = 2, 1              # steps along the grid
+START = (0.003, 0.01, 0.03, 0.1)
 FIRST_SEED = 100                 # so that no comparison trains with the search's seeds
 
 
@@ -27,36 +44,63 @@ def search(args: argparse.Namespace, norms: list[str], data: Dataset, processes:
     if args.lr is not None:
         raise ValueError("--search tries rates of its own: leave out --lr")
     data = held_out(data)
-    runs: list[Run] = []
-    stopped: dict[int, str] = {}
-    rates = {norm: list(START) for norm in norms}
-    asked = [(norm, rate) for norm in norms for rate in rates[norm]]
-    file = None
-    while asked:
-        new = [Run(make_recipe(args, norm, seed=FIRST_SEED + k, lr=rate), data, args.device)
-               for k in range(args.seeds) for norm, rate in asked]
-        record = make_record(runs + new, args.command, args.threshold, stopped)
-        file = file or free_path(args.out / f"search-{data.name}-batch{args.batch_size}.json",
-                                 record)
-        announce(new, processes)
-        with tqdm(total=sum(run.recipe.epochs * len(data.train_images) for run in new),
-                  unit="image", unit_scale=True, dynamic_ncols=True, disable=None,
-                  desc=count(len(new), "run")) as bar:
-            for step in train_side_by_side(new, processes, bar.update):
-                if step.stopped:
-                    stopped[len(runs) + step.place] = step.stopped
-                save_record(file, make_record(runs + new, args.command, args.threshold, stopped))
-        runs += new
-        record = make_record(runs, args.command, args.threshold, stopped)
-        save_record(file, record)
-        asked = []
-        for norm, best in best_rates(record).items():
-            beyond = neighbor(best, rates[norm])
-            if beyond is not None:
-                rates[norm].append(beyond)
-                asked.append((norm, beyond))
+    record = Record(args.command, versions(args.device), args.device, describe(data),
+                    args.threshold, [])
+    name = f"search-{data.name}-batch{args.batch_size}.json"
+    file, record.runs = earlier(args.out / name, record)
+    for wanted in rates_to_try(record, norms):
+        recipes = [make_recipe(args, norm, seed=FIRST_SEED + k, lr=rate)
+                   for k in range(args.seeds) for norm, rate in wanted]
+        known = [run.recipe for run in record.runs]
+        runs = [Run(recipe, data, args.device) for recipe in recipes if recipe not in known]
+        if runs:
+            train_all(runs, processes, record, file)
     print(f"{table(record)}\n\nresults  {file}")
     return 0
+
+
+def rates_to_try(record: Record, norms: list[str]) -> Iterator[list[tuple[str, float]]]:
+    """Norms with their next rates, until the best one has been compared with both its neighbors.
+
+    The caller adds the results to the record before it asks for more.
+    """
+    yield [(norm, rate) for norm in norms for rate in START]
+    for step in (COARSE, FINE):
+        while True:
+            wanted = [(norm, rate) for norm, by_rate in accuracies(record).items()
+                      for rate in neighbors(best_rates(record)[norm], step)
+                      if rate not in by_rate]
+            if not wanted:
+                break
+            yield wanted
+
+
+def train_all(runs: list[Run], processes: int, record: Record, file: Path) -> None:
+    """Train all runs; each is in the record and in its file once it has ended."""
+    announce(runs, processes)
+    with tqdm(total=sum(run.recipe.epochs * len(run.data.train_images) for run in runs),
+              unit="image", unit_scale=True, dynamic_ncols=True, disable=None,
+              desc=count(len(runs), "run")) as bar:
+        for step in train_side_by_side(runs, processes, bar.update):
+            run = runs[step.place]
+            if step.stopped or run.history.epochs == run.recipe.epochs:
+                record.runs.append(trained(run, step.stopped))
+                save_record(file, record)
+
+
+def earlier(path: Path, record: Record) -> tuple[Path, list[Trained]]:
+    """The result file of this command on these data and the runs that it has, or a free name."""
+    for number in counting(1):
+        file = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
+        if not file.exists():
+            break
+        try:
+            kept = read_record(file)
+        except ValueError:                                 # something else
+            continue
+        if (kept.command, kept.data, kept.device) == (record.command, record.data, record.device):
+            return file, kept.runs
+    return file, []
 
 
 def held_out(data: Dataset) -> Dataset:
@@ -87,13 +131,10 @@ def best_rates(record: Record) -> dict[str, float]:
             for norm, by_rate in accuracies(record).items()}
 
 
-def neighbor(best: float, tried: list[float]) -> float | None:
-    """The next rate of the grid beyond the best one, where that lies at the edge of those tried."""
-    index = GRID.index(best)
-    for beyond in (index - 1, index + 1):
-        if 0 <= beyond < len(GRID) and GRID[beyond] not in tried:
-            return GRID[beyond]
-    return None
+def neighbors(rate: float, step: int = FINE) -> list[float]:
+    """The rates of the grid so many steps below and above this one."""
+    index = GRID.index(rate)
+    return [GRID[k] for k in (index - step, index + step) if 0 <= k < len(GRID)]
 
 
 def table(record: Record) -> str:

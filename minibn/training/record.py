@@ -65,8 +65,12 @@ def make_record(runs: list[Run], command: str, threshold: float, stopped: dict[i
     """The record of these runs, of one data set and device; stopped: reasons by place."""
     data, device = runs[0].data, runs[0].device
     return Record(command, versions(device), device, describe(data), threshold,
-                  [Trained(run.recipe, count_parameters(run.model), run.history, stopped.get(place))
-                   for place, run in enumerate(runs)], rates)
+                  [trained(run, stopped.get(place)) for place, run in enumerate(runs)], rates)
+
+
+def trained(run: Run, stopped: str | None) -> Trained:
+    """What a result file keeps of a run; stopped: why it ended early, if it did."""
+    return Trained(run.recipe, count_parameters(run.model), run.history, stopped)
 
 
 def describe(data: Dataset) -> dict[str, Any]:
