@@ -151,8 +151,9 @@ def mean_square_errors(mean: float, sd: float, alpha: float, t: Array) -> tuple[
 @exercise("4.4", "mean square errors", answer="mean_square_errors", points=2,
           library=mean_square_errors)
 def check_errors(answer: Any, part: Any) -> None:
-    got = unpack(answer(0.7, 2.0, 0.9, 5), "raw, corrected")
-    (raw, corrected), q = mean_square_errors(0.7, 2.0, 0.9, 5), 0.9**5
+    sd = 1.7                                      # not 2, of which 2² is also 2·2
+    got = unpack(answer(0.7, sd, 0.9, 5), "raw, corrected")
+    (raw, corrected), q = mean_square_errors(0.7, sd, 0.9, 5), 0.9**5
     bias, scatter = (q * 0.7) ** 2, (1 - q) ** 2 * corrected
     with part(1):
         equal("the raw average's error", got[0], raw, {
@@ -165,17 +166,17 @@ def check_errors(answer: Any, part: Any) -> None:
             "the bias is missing: this is the variance alone.": scatter,
             "it scatters less than the corrected one, by the factor (1 − αᵗ)².": bias + corrected,
             "its variance has the factor (1 − αᵗ)², squared.": bias + (1 - q) * corrected,
-            "sd is a standard deviation; the error needs sd².": bias + scatter / 2,
-            "the bias grows with the mean μ; sd has no part in it.": (q * 2.0) ** 2 + scatter,
-            "the scatter grows with sd²; the mean has no part in it.": bias + scatter / 4 * 0.49,
+            "sd is a standard deviation; the error needs sd².": bias + scatter / sd,
+            "the bias grows with the mean μ; sd has no part in it.": (q * sd) ** 2 + scatter,
+            "the scatter grows with sd²; the mean has no part in it.": bias + scatter / sd**2 * 0.49,
             "αᵗ, not α: the share of the start falls with every step.":
                 (0.9 * 0.7) ** 2 + scatter,
             "mean SQUARE error: leave the root out.": np.sqrt(raw)})
     with part(1):
         equal("the corrected average's error", got[1], corrected, {
             "this is the raw average's: the corrected one comes second.": raw,
-            "sd is a standard deviation; the error needs sd².": corrected / 2,
-            "sd is missing: Var[v] is sd², not 1.": corrected / 4,
+            "sd is a standard deviation; the error needs sd².": corrected / sd,
+            "sd is missing: Var[v] is sd², not 1.": corrected / sd**2,
             "the corrected average has no bias: its error is its variance.": corrected + bias,
             "that is the variance of the raw average.": scatter,
             "mean SQUARE error: leave the root out.": np.sqrt(corrected)})
