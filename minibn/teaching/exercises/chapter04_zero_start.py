@@ -168,7 +168,8 @@ def check_errors(answer: Any, part: Any) -> None:
             "its variance has the factor (1 − αᵗ)², squared.": bias + (1 - q) * corrected,
             "sd is a standard deviation; the error needs sd².": bias + scatter / sd,
             "the bias grows with the mean μ; sd has no part in it.": (q * sd) ** 2 + scatter,
-            "the scatter grows with sd²; the mean has no part in it.": bias + scatter / sd**2 * 0.49,
+            "the scatter grows with sd²; the mean has no part in it.":
+                bias + scatter / sd**2 * 0.49,
             "αᵗ, not α: the share of the start falls with every step.":
                 (0.9 * 0.7) ** 2 + scatter,
             "mean SQUARE error: leave the root out.": np.sqrt(raw)})
