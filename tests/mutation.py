@@ -1,8 +1,10 @@
 """Would the tests notice?  Break the library in one place at a time and see whether a test fails.
 
-    python tests/mutation.py                        # norms/, layers/, losses.py and kernels
+    python tests/mutation.py                        # the room "layers": norms/, layers/, kernels/ …
+    python tests/mutation.py training               # another room (ROOMS below); all: every room
     python tests/mutation.py layers/conv.py         # one file
     python tests/mutation.py -k "at_" losses.py     # only the mutants whose description has "at_"
+    python tests/mutation.py all --sample 0.1       # a tenth of them, drawn anew with --seed
 
 A mutant is the syntax tree of one file with one change: an operator or a comparison exchanged, a
 term, a slice's bound or a statement left out, a constant, a sign or a condition changed.  Texts,
@@ -25,6 +27,7 @@ import copy
 import gc
 import mmap
 import os
+import random
 import resource
 import signal
 import struct
@@ -44,9 +47,26 @@ from _pytest.runner import runtestprotocol  # noqa: E402
 HERE = Path(__file__).parent
 LIBRARY = HERE.parent / "minibn"
 SURVIVORS = HERE / "mutation_survivors.txt"
-TARGETS = ("norms", "layers", "losses.py", "kernels")
-TESTS = ("bad_input", "numerics", "layers", "openblas", "pieces", "identities", "proof_autograd",
-         "properties", "proof_models")
+ROOMS = {  # what is broken, and the tests that should notice
+    "layers": (("norms", "layers", "losses.py", "kernels"),
+               ("bad_input", "numerics", "layers", "openblas", "pieces", "identities",
+                "proof_autograd", "properties", "proof_models", "kernels", "model")),
+    "training": (("optim.py", "training", "data/batches.py"),
+                 ("training", "checkpoint", "data_batches", "layers", "compare")),
+    "replication": (("replication/statistics.py", "replication/metrics.py",
+                     "replication/verdicts.py", "replication/checking.py",
+                     "replication/analysis.py"),
+                    ("replication_statistics", "replication_metrics", "replication_checking",
+                     "replication_claims", "replication_analysis", "replication_arms")),
+    "files": (("npz.py", "model_file.py", "files.py", "data/tar.py", "data/archive.py",
+               "data/restricted_pickle.py", "commands/images.py", "commands/terminal.py"),
+              ("fuzz", "fuzz_model_file", "model", "checkpoint", "data_archive", "data_pickle",
+               "cli_streams", "images")),
+    "exercises": (("teaching/marking.py", "teaching/compare.py", "teaching/registry.py",
+                   "teaching/exercises"),
+                  ("teaching", "teaching_checks", "wrong_answers")),
+}
+SLOW = ("killed_at_random", "threads", "side_by_side", "over_processes")   # they take processes
 MEMORY = 6 * 2**30                        # bytes that a mutant may ask for
 PATIENCE = 3.0                            # seconds of tests, the quick ones first, for a mutant
 
@@ -60,14 +80,23 @@ OPPOSITES = {ast.Lt: ast.GtE, ast.LtE: ast.Gt, ast.Gt: ast.LtE, ast.GtE: ast.Lt}
 
 
 class Mutant(NamedTuple):
-    """One change: where, what was there, what is there now, and the whole tree with it."""
+    """One change: where, what was there, and what is there now."""
 
     file: str
     function: str        # qualified name, or "" at the level of the module
     line: int
     before: str
     after: str
-    tree: ast.Module
+    number: int          # of all changes of the file, in their order
+
+    def tree(self) -> ast.Module:
+        """The whole file with the change."""
+        tree = ast.parse((LIBRARY / self.file).read_text())
+        for number, (_, _, put, new) in enumerate(every_change(tree)):
+            if number == self.number:
+                put(new)
+                break
+        return ast.fix_missing_locations(tree)
 
     def __str__(self) -> str:
         return f"{self.file} {self.function or '-'}: {self.before} => {self.after}"
@@ -135,17 +164,18 @@ def places(node: ast.AST, function: tuple[str, ...] = ()
             yield from places(child, inside)
 
 
-def mutants(file: str) -> list[Mutant]:
-    """All mutants of a file of the library."""
-    tree, found = ast.parse((LIBRARY / file).read_text()), []
+def every_change(tree: ast.Module) -> Iterator[tuple[ast.AST, str, Callable, ast.AST | None]]:
+    """Node, function, what puts another in the node's place, and what to put there."""
     for node, function, put in places(tree):
         for new in changes(node):
-            put(new)
-            changed = ast.fix_missing_locations(copy.deepcopy(tree))
-            put(node)
-            found.append(Mutant(file, function, getattr(node, "lineno", 0), _text(node),
-                                _text(new), changed))
-    return found
+            yield node, function, put, new
+
+
+def mutants(file: str) -> list[Mutant]:
+    """All mutants of a file of the library."""
+    tree = ast.parse((LIBRARY / file).read_text())
+    return [Mutant(file, function, getattr(node, "lineno", 0), _text(node), _text(new), number)
+            for number, (node, function, _, new) in enumerate(every_change(tree))]
 
 
 def _text(node: ast.AST | None) -> str:
@@ -168,7 +198,7 @@ def install(mutant: Mutant) -> None:
     module = sys.modules[".".join(part for part in parts if part != "__init__")]
     fresh = types.ModuleType(module.__name__)
     fresh.__package__, fresh.__file__ = module.__package__, module.__file__
-    exec(compile(mutant.tree, module.__file__, "exec"), vars(fresh))
+    exec(compile(mutant.tree(), module.__file__, "exec"), vars(fresh))
     for name, new in vars(fresh).items():
         old = vars(module).get(name)
         if isinstance(new, type):
@@ -207,8 +237,11 @@ def replace(owner: object, name: str, old: object, new: object) -> None:
 class Hunt:
     """A pytest plugin that runs the collected tests against every mutant."""
 
-    def __init__(self, files: list[str], only: str) -> None:
+    def __init__(self, files: list[str], only: str, sample: float, seed: int) -> None:
         self.mutants = [m for file in files for m in mutants(file) if only in str(m)]
+        if sample < 1:
+            count = max(1, round(sample * len(self.mutants)))
+            self.mutants = sorted(random.Random(seed).sample(self.mutants, count))
         self.shared = mmap.mmap(-1, 64)                      # the test that a child is at
         self.survived: list[Mutant] = []
 
@@ -307,19 +340,39 @@ def known_survivors() -> dict[str, str]:
     return known
 
 
+def files_of(target: str) -> list[str]:
+    """The Python files of a file or folder below minibn/."""
+    path = LIBRARY / target
+    found = sorted(path.rglob("*.py")) if path.is_dir() else [path] * path.exists()
+    return [str(file.relative_to(LIBRARY)) for file in found]
+
+
 def main() -> int:
     """Hunt, report, and say whether every survivor is a known one."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("files", nargs="*", default=TARGETS, help="files or folders below minibn/")
+    parser.add_argument("names", nargs="*", default=["layers"],
+                        help=f"rooms ({', '.join(ROOMS)}, all), files or folders below minibn/")
     parser.add_argument("-k", dest="only", default="", help="only mutants with this in their name")
+    parser.add_argument("--sample", type=float, default=1, metavar="SHARE",
+                        help="only this share of the mutants, drawn at random")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample")
     options = parser.parse_args()
-    files = sorted({str(path.relative_to(LIBRARY)) for name in options.files
-                    for path in ([LIBRARY / name] if name.endswith(".py")
-                                 else (LIBRARY / name).rglob("*.py"))})
-    hunt = Hunt(files, options.only)
-    tests = [str(HERE / f"test_{name}.py") for name in TESTS
-             if (HERE / f"test_{name}.py").exists()]
-    if pytest.main([*tests, "-s", "-p", "no:cacheprovider"], [hunt]) != 0:
+    names = list(ROOMS) if "all" in options.names else options.names
+    files, tests = [], []
+    for room, (targets, checks) in ROOMS.items():
+        found = [file for target in targets for file in files_of(target)]
+        if room not in names:
+            found = [file for file in found
+                     if any(file == name or file.startswith(f"{name}/") for name in names)]
+        files += found
+        tests += checks if found else ()
+    if not files:
+        parser.error(f"no room has {', '.join(names)}")
+    hunt = Hunt(files, options.only, options.sample, options.seed)
+    paths = [str(path) for name in dict.fromkeys(tests)
+             if (path := HERE / f"test_{name}.py").exists()]
+    quick = " and ".join(f"not {name}" for name in SLOW)
+    if pytest.main([*paths, "-s", "-p", "no:cacheprovider", "-k", quick], [hunt]) != 0:
         return 2
     known = known_survivors()
     new = [m for m in hunt.survived if str(m) not in known]
