@@ -45,7 +45,7 @@ WRONG = {
         ("(t - i)", "(t - i + 1)", "one power of α too many"),
         (CORRECTED, "(1 - alpha) * alpha ** (t - i + 1)", "in raw weights"),
         ("(1 - alpha) * ", "", "1 − α is missing"),
-        (CORRECTED, "alpha ** (t - i)", "neither"),
+        (CORRECTED, "alpha ** (t - i)", "powers of α alone"),
         (CORRECTED, "np.ones(t) / t", "no plain mean"),
         (CORRECTED, f"({CORRECTED}).sum()", "one weight for each value"),
         ("np.arange(1, t + 1)", "np.arange(t)", "one power of α too many"),

@@ -183,7 +183,7 @@ WRONG = {
          "the interaction is their difference"),
         ("summary((with_clip + without) / 2)", "summary((results['zero', True] + results['one', True]"
          " - results['zero', False] - results['one', False]) / 2)", "effect of the clip"),
-        (None, "return 0.1, 0.2", "Return two pairs"),
+        (None, "return 0.1, 0.2", "Return 2 things: mean, standard error"),
         ("ddof=1", "ddof=0", "n − 1"),
         ("return summary((with_clip + without) / 2)",
          "return (((with_clip + without) / 2).mean(), np.sqrt(sum(a.var(ddof=1) for a in "

@@ -54,24 +54,25 @@ def check_debias(answer: Any, part: Any) -> None:
     half = {
         "subtract what is left of the start first: αᵗ·c.": s / (1 - q),
         "now divide by the sum of the weights of the batches, 1 − αᵗ.": s - q * c}
+    other = {
+        "the start has the weight αᵗ, not 1: what is left of it is αᵗ·c.":
+            (s - c) / (1 - q),
+        "the start's share is αᵗ·c; (1 − αᵗ) belongs to the batches.":
+            (s - (1 - q) * c) / (1 - q),
+        "divide by 1 − αᵗ, do not multiply.": (s - q * c) * (1 - q),
+        "divide by 1 − αᵗ: αᵗ is the weight of the start.": (s - q * c) / q,
+        "subtract the start's part; you added it.": (s + q * c) / (1 - q),
+        "subtract αᵗ·c before you divide.": s / (1 - q) - q * c,
+        "α, not αᵗ.": (s - 0.9 * c) / 0.1,
+        "after t steps c was multiplied by α t times.": (s - 0.9**5 * c) / (1 - 0.9**5),
+        "divide by 1 − αᵗ, the weight of t batches, and not by 1 − α.": (s - q * c) / 0.1,
+        "this does not change s.": s,
+        "the sign: E[v] = (E[s] − αᵗc)/(1 − αᵗ).": (q * c - s) / (1 - q)}
     with part(1):
         if not is_one_of(got, half.values()):
-            equal("the debiased average", got, debias(s, c, 0.9, 6), {
-                "the start has the weight αᵗ, not 1: what is left of it is αᵗ·c.":
-                    (s - c) / (1 - q),
-                "the start's share is αᵗ·c; (1 − αᵗ) belongs to the batches.":
-                    (s - (1 - q) * c) / (1 - q),
-                "divide by 1 − αᵗ, do not multiply.": (s - q * c) * (1 - q),
-                "divide by 1 − αᵗ: αᵗ is the weight of the start.": (s - q * c) / q,
-                "subtract the start's part; you added it.": (s + q * c) / (1 - q),
-                "subtract αᵗ·c before you divide.": s / (1 - q) - q * c,
-                "α, not αᵗ.": (s - 0.9 * c) / 0.1,
-                "after t steps c was multiplied by α t times.": (s - 0.9**5 * c) / (1 - 0.9**5),
-                "divide by 1 − αᵗ, the weight of t batches, and not by 1 − α.": (s - q * c) / 0.1,
-                "this does not change s.": s,
-                "the sign: E[v] = (E[s] − αᵗc)/(1 − αᵗ).": (q * c - s) / (1 - q)})
+            equal("the debiased average", got, debias(s, c, 0.9, 6), other)
     with part(1):
-        equal("the debiased average", got, debias(s, c, 0.9, 6), half)
+        equal("the debiased average", got, debias(s, c, 0.9, 6), half | other)
         equal("the debiased average for c = 0", answer(s, 0.0, 0.5, 3), s / 0.875, {
             "α is an argument: do not write a number in its place.": s / (1 - 0.9**3)})
 

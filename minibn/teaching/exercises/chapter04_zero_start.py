@@ -86,7 +86,8 @@ def check_weights(answer: Any, part: Any) -> None:
     half = {                                                   # right but for their sum
         "these are those of the raw average; they do not add up to 1.": want * total,
         "the factor 1 − α is missing.": want / 0.2,
-        "neither 1 − α nor 1 − αᵗ is there.": want / 0.2 * total}
+        "these are the powers of α alone: the factor (1 − α)/(1 − αᵗ) is missing.":
+            want / 0.2 * total}
     other = {
         "they run the wrong way: the youngest value, w_t, has the largest weight.": want[::-1],
         "they run the wrong way, and they are those of the raw average.": (want * total)[::-1],

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minibn import RenormDebias
-from minibn.teaching.compare import equal, require
+from minibn.teaching.compare import equal, require, unpack
 from minibn.teaching.exercises import chapter05_step
 from minibn.teaching.registry import exercise
 
@@ -83,9 +83,9 @@ def check_effects(answer: Any, part: Any) -> None:
     luck = draws.normal(0, 3, 5)                                # shared by a seed's four runs
     planted = {("one", True): 4.0, ("one", False): 7.0, ("zero", True): 3.0, ("zero", False): 3.5}
     results = {cell: value + luck + draws.normal(0, 0.1, 5) for cell, value in planted.items()}
-    got, want = answer(results), effects(results)
-    require(np.shape(got) == (2, 2),
-            "Return two pairs: (mean, standard error), (mean, standard error).")
+    want = effects(results)
+    got = [unpack(pair, "mean, standard error")
+           for pair in unpack(answer(results), "the start's effect, the interaction")]
     a, b = (results["zero", c] - results["one", c] for c in (True, False))
     with part(1):
         equal("the effect of the start", got[0][0], want[0][0], {

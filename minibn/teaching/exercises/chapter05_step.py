@@ -114,11 +114,13 @@ def check_step(answer: Any, part: Any) -> None:
     x, s = FIRST, np.sqrt(FIRST.var(0) + 1e-5)
     with part(1):
         require(numbers("t", got[1][0]) == 1, "t counts steps: after the first it is 1.")
+        whole = ("that is {0} itself. Either you stored the corrected average (the next step needs "
+                 "the raw one), or the factor 1 − α is missing.")
         equal("mu after the first step", got[1][1], first.state[1], {
-            "you stored the corrected average; the next step needs the raw one.": x.mean(0),
+            whole.format("μ_B"): x.mean(0),
             "α is the share of the OLD average.": 0.99 * x.mean(0)})
         equal("sigma after the first step", got[1][2], first.state[2], {
-            "you stored the corrected average; the next step needs the raw one.": s,
+            whole.format("σ_B"): s,
             "α is the share of the OLD average.": 0.99 * s,
             "average the standard deviation, not the variance.": 0.01 * x.var(0),
             "average the standard deviation σ_B, not the variance σ_B².": 0.01 * s**2,
@@ -202,10 +204,11 @@ def check_later(answer: Any, name: str, x: Array, old: State) -> State:
 
 
 def check_settings(answer: Any) -> None:
+    # Channels: unclipped; r beyond both bounds 2 and 3; d beyond both bounds 1 and 5.
     usual: dict[str, float] = {"alpha": 0.99, "r_max": 3, "d_max": 5, "eps": 1e-5}
-    other: dict[str, float] = {"alpha": 0.8, "r_max": 2, "d_max": 1, "eps": 0.1}
-    state = (3, np.array([1.0, -3.0, 0.2]), np.array([1.5, 0.5, 3.0]))
-    x = np.linspace(-1, 1, 6)[:, None] * [2, 2, 3] + [2, -3, 9]  # unclipped; r; d clipped
+    other: dict[str, float] = {"alpha": 0.9, "r_max": 2, "d_max": 1, "eps": 0.1}
+    state = (3, np.array([1.0, -3.0, 0.2]) * 0.27, np.array([1.5, 0.5, 3.0]) * 0.27)
+    x = np.linspace(-1, 1, 6)[:, None] * [2, 200, 3] + [1.2, -3, 300]
     equal("x̂ with other settings", take(answer, x, state, **other)[0],
           LibraryStep(x, state, **other).xhat, {
               f"{name} is an argument: do not write a number in its place.":
@@ -294,7 +297,9 @@ def check_acts(answer: Any, part: Any) -> None:
             "one of them is enough: or, not and.": (low | high) & out,
             "exactly at the bound nothing is changed.": (r <= 1 / 3) | (r >= 3) | (np.abs(d) >= 5),
             "you have it the wrong way round.": ~(low | high | out)})
-    r, d = np.array([1.0, 2.5, 0.4, 1.0, 1.0]), np.array([0.0, 0.0, 0.0, 2.0, -2.0])
+    # Some beyond both pairs of bounds: then a missing clip is no wrong bound.
+    r = np.array([1.0, 2.5, 0.4, 4.0, 0.2, 1.0, 1.0, 1.0, 1.0])
+    d = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 2.0, -2.0, 7.0, -7.0])
     with part(1):
         equal("the channels with r_max = 2 and d_max = 1", booleans(answer(r, d, 2, 1)),
               clipping_acts(r, d, 2, 1), {

@@ -48,9 +48,10 @@ def slips(params: Params, x: Array, labels: Array, relu1: bool = True, relu2: bo
           seconds=60)
 def check_gradients(answer: Any, part: Any) -> None:
     draws = np.random.default_rng(610)
-    params = {"w1": draws.normal(size=(3, 3, 3, 4)), "w2": draws.normal(size=(3, 3, 4, 5)) / 3,
-              "w3": draws.normal(size=(5, 6)), "b3": draws.normal(size=6)}
-    x, labels = draws.normal(size=(4, 8, 10, 3)), np.array([2, 0, 5, 1])
+    # N = 2, 3 and 4 channels, maps of 5×7, K = 6: no two sizes are equal by chance.
+    params = {"w1": draws.normal(size=(3, 3, 3, 4)), "w2": draws.normal(size=(3, 3, 4, 8)) / 3,
+              "w3": draws.normal(size=(8, 6)), "b3": draws.normal(size=6)}
+    x, labels = draws.normal(size=(2, 10, 14, 3)), np.array([2, 0])
     got, want = answer(params, x, labels), gradients(params, x, labels)
     require(isinstance(got, dict) and set(got) == set(want),
             "Return a dict with the keys w1, w2, w3 and b3.")

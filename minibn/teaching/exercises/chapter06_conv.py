@@ -72,7 +72,8 @@ def check_sizes(answer: Any, part: Any) -> None:
             "twelfth.": [output_size(*case) for case in cases],
             "a window reaches over the border only where the steps do not come out even.":
                 [output_size(*case) + 1 for case in cases],
-            "the padding counts with ceil, too.": [-(-(H - k) // s) + 1 for H, k, s, P in cases]})
+            "the padding counts with ceil, too, on both sides.":
+                [-(-(H - k) // s) + 1 for H, k, s, P in cases]})
 
 
 def conv_of_windows(seen: Array, w: Array, b: Array) -> Array:
