@@ -26,7 +26,7 @@ import numpy as np
 from numpy import ndarray as Array
 
 from minibn.checks import check_number, check_scale_and_shift, check_upstream
-from minibn.kernels.blocking import empty, empty_like, pieces
+from minibn.kernels.blocking import PIECE, empty, empty_like, pieces
 from minibn.kernels.threads import PASS, threads_for
 from minibn.norms.batch_norm import BatchNormCache
 from minibn.norms.batch_renorm import RenormCache
@@ -183,13 +183,20 @@ def _moments_around(a: Array | None, x: Array, k: int, groups: int) -> tuple[Arr
 
     a: (sets, 1, k·C), or None for 0; x: (sets, lines, k·C).
     """
+    rows = x.shape[1] * k
+    parts = _even_parts(x)
+    if parts:
+        centered = (x if a is None else x - a).reshape(parts, -1, x.shape[2])
+        total, squares = (_add_up(sums) for sums in
+                          (_sum_lines(centered), _sum_products(centered, centered)))
+        mean = _mean_of_groups(_fold(total, k), groups, rows)
+        return mean, _mean_of_groups(_fold(squares, k), groups, rows) - mean * mean
     total = np.zeros((len(x), x.shape[2]))                             # Σ (x − a)
     squares = np.zeros((len(x), x.shape[2]))                           # Σ (x − a)²
     for s, r in _pieces_to_sum(x):
         centered = _minus(a, x, s, r)
         total[s] += _sum_lines(centered)
         squares[s] += _sum_products(centered, centered)
-    rows = x.shape[1] * k
     mean = _mean_of_groups(_fold(total, k), groups, rows)
     return mean, _mean_of_groups(_fold(squares, k), groups, rows) - mean * mean
 
@@ -205,12 +212,8 @@ def backward(dy: Array, x: Array, mean: Array, sigma: Array, scale: Array, group
     (dy, k), (x, _) = _lines(dy, len(mean)), _lines(x, len(mean))
     rows = x.shape[1] * k
     first, rest = _in_two_steps(mean, sigma, x.dtype, k)
-    dy_sum = np.zeros((len(x), x.shape[2]))                            # Σ dy
-    dyx_sum = np.zeros((len(x), x.shape[2]))                           # Σ dy·(x − first)
     with threads_for(PASS * x.size, shape[-1]):
-        for s, r in _pieces_to_sum(x):
-            dy_sum[s] += _sum_lines(dy[s, r])
-            dyx_sum[s] += _sum_products(dy[s, r], _minus(first, x, s, r))
+        dy_sum, dyx_sum = _sums_of_gradients(dy, x, first)             # Σ dy, Σ dy·(x − first)
     dy_sum, dyx_sum = _fold(dy_sum, k), _fold(dyx_sum, k)              # (sets, C)
     dyx_sum = (dyx_sum - rest * dy_sum) / sigma                        # Σ dy·x̄
 
@@ -227,6 +230,46 @@ def backward(dy: Array, x: Array, mean: Array, sigma: Array, scale: Array, group
         term += constant[s]
         out += term
     return dx.reshape(shape), dyx_sum.sum(0), dy_sum.sum(0)
+
+
+def _sums_of_gradients(dy: Array, x: Array, first: Array | None) -> tuple[Array, Array]:
+    """Σ dy and Σ dy·(x − first) over the lines, (sets, k·C) each, in float64.
+
+    dy, x: (sets, lines, k·C); first: (sets, 1, k·C) or None.
+    """
+    parts = _even_parts(x)
+    if parts:
+        shape = (parts, -1, x.shape[2])
+        centered = (x if first is None else x - first).reshape(shape)
+        dy = dy.reshape(shape)
+        return _add_up(_sum_lines(dy)), _add_up(_sum_products(dy, centered))
+    dy_sum = np.zeros((len(x), x.shape[2]))
+    dyx_sum = np.zeros((len(x), x.shape[2]))
+    for s, r in _pieces_to_sum(x):
+        dy_sum[s] += _sum_lines(dy[s, r])
+        dyx_sum[s] += _sum_products(dy[s, r], _minus(first, x, s, r))
+    return dy_sum, dyx_sum
+
+
+def _even_parts(lines: Array) -> int:
+    """How many equal parts to sum at once, each of at most LINES lines; 0: piece by piece.
+
+    For one set that fits in the cache: a call costs more there than the arithmetic in it.
+    """
+    sets, rows, _ = lines.shape
+    return _divisor(rows) if sets == 1 and lines.size <= PIECE else 0
+
+
+@lru_cache
+def _divisor(rows: int) -> int:
+    """The smallest divisor of `rows` that leaves at most LINES rows in a part; 0 where too many."""
+    least = -(-rows // LINES)
+    return next((parts for parts in range(least, 2 * least + 8) if rows % parts == 0), 0)
+
+
+def _add_up(sums: Array) -> Array:
+    """Sums of parts (parts, k·C) → their sum in float64, (1, k·C)."""
+    return np.add.reduce(sums, axis=0, dtype=np.float64, keepdims=True)
 
 
 def affine(x: Array, mean: Array, sigma: Array, scale: Array, shift: Array) -> Array:
