@@ -84,6 +84,7 @@ def points(course, name, student):
 ROUNDS = {
     "01_batch_norm": (0, "batch_norm", "((x - mu_B) ** 2).mean(0)", "x.var(0, ddof=1)", 1.5),
     "04_moving_average_bias": (5, "average", "(1 - alpha**t)", "(1 - alpha)", 1),
+    "11_does_it_replicate": (2, "interval", "t_quantile(0.975, S - 1) * s", "s", 0.5),
 }
 
 
