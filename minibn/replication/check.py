@@ -7,9 +7,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from minibn.replication.pool import one_thread_each
 from minibn.replication.results import Result, read_result
 from minibn.replication.runner import train_job
+from minibn.training.processes import one_thread_each
 
 
 def repeat(path: str | Path, data_dir: str | Path | None = None, device: str = "cpu"

@@ -20,8 +20,8 @@ from minibn.backend import Array, synchronize, to_device
 from minibn.losses import softmax_cross_entropy, softmax_cross_entropy_backward
 from minibn.optim import SGD
 from minibn.replication.jobs import Job
-from minibn.replication.pool import one_thread_each
 from minibn.training.evaluation import QUICK_BATCH, in_test_mode, test_modes
+from minibn.training.processes import one_thread_each
 from minibn.training.recipe import Recipe
 from minibn.training.reestimate import batch_norms
 

@@ -7,17 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
-from multiprocessing import active_children, get_context, parent_process
-from multiprocessing.connection import wait as wait_for
+from multiprocessing import active_children, get_context
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from tqdm import tqdm
@@ -25,10 +21,14 @@ from tqdm import tqdm
 from minibn.replication.jobs import Job
 from minibn.replication.results import result_path
 from minibn.replication.runner import carry_out
+from minibn.training.processes import (
+    REPORT_EVERY,
+    one_thread_each,
+    pass_on,
+    terminate_all_but,
+    watch_parent,
+)
 
-THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
-           "VECLIB_MAXIMUM_THREADS")
-REPORT_EVERY = 0.5  # seconds between a worker's messages to the bar
 PATIENCE = "30s"    # of waiting for the scheduler
 ASK_AGAIN = 20.0    # seconds until a job that another process has is asked for again
 
@@ -106,7 +106,7 @@ def over_processes(source: Source, settings: tuple, processes: int, bar: tqdm,
                 done = wait(running, REPORT_EVERY, FIRST_COMPLETED).done
                 if not running:
                     time.sleep(REPORT_EVERY)
-                show(messages, bar)
+                pass_on(messages, bar.update)
                 for future in done:
                     job, path = running.pop(future), future.result()
                     if path is None:
@@ -117,11 +117,10 @@ def over_processes(source: Source, settings: tuple, processes: int, bar: tqdm,
                     source.renew()
                     bar.total = source.images()
         except BaseException:
-            for worker in set(active_children()) - others:     # what they did is in checkpoints
-                worker.terminate()
+            terminate_all_but(others)                          # what they did is in checkpoints
             pool.shutdown(cancel_futures=True)
             raise
-    show(messages, bar)
+    pass_on(messages, bar.update)
 
 
 def over_cluster(jobs: list[Job], settings: tuple, scheduler: str, bar: tqdm) -> None:
@@ -152,21 +151,6 @@ def on_cluster(job: dict[str, Any], settings: tuple) -> None:
         raise RuntimeError(f"{job['name']}: {done.stderr.strip().splitlines()[-1]}")
 
 
-@contextmanager
-def one_thread_each() -> Iterator[None]:
-    """Processes that start in here give their BLAS one thread."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
 _messages: Any = None  # a worker's way to the bar
 
 
@@ -174,15 +158,7 @@ def initialize(messages: Any) -> None:
     """Remember, in a new worker, where to report progress, and end with the parent process."""
     global _messages
     _messages = messages
-    Thread(target=end_with_parent, daemon=True).start()
-
-
-def end_with_parent() -> None:
-    """Wait for the end of the parent process, whatever ended it, and end this one."""
-    parent = parent_process()
-    if parent is not None:
-        wait_for([parent.sentinel])
-        os._exit(1)                        # what has been done is in checkpoints
+    watch_parent()
 
 
 def in_process(job: Job, settings: tuple) -> str | None:
@@ -211,15 +187,6 @@ class Reporter:
         """Pass on what has been gathered."""
         self.put(self.gathered)
         self.gathered, self.last = 0, time.monotonic()
-
-
-def show(messages: Any, bar: tqdm) -> None:
-    """Advance the bar by what the workers have reported."""
-    while True:
-        try:
-            bar.update(messages.get_nowait())
-        except queue.Empty:
-            return
 
 
 if __name__ == "__main__":                 # the process that `on_cluster` starts

@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import copy
 import os
-import queue
 import signal
-import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
-from multiprocessing import active_children, connection, get_context, parent_process
+from multiprocessing import active_children, get_context
 from typing import Any, NamedTuple
 
 from minibn.data.dataset import Dataset
+from minibn.training.processes import (
+    REPORT_EVERY,
+    one_thread_each,
+    pass_on,
+    terminate_all_but,
+    watch_parent,
+)
 from minibn.training.run import Diverged, Run, quiet_overflow
 
-THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
-           "VECLIB_MAXIMUM_THREADS")
-REPORT_EVERY = 0.5                    # seconds between two messages of a process
 Tick = Callable[[int], object]
 
 
@@ -89,8 +90,7 @@ def in_processes(runs: list[Run], processes: int, tick: Tick) -> Generator[Step,
                         waiting.add(place)
                     yield Step(place, stopped)
         except BaseException:
-            for worker in set(active_children()) - before:
-                worker.terminate()
+            terminate_all_but(before)
             pool.shutdown(cancel_futures=True)
             raise
 
@@ -147,15 +147,7 @@ def begin(data: Dataset, messages: Any) -> None:
     global _data, _messages
     _data, _messages = data, messages
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=end_with_parent, daemon=True).start()
-
-
-def end_with_parent() -> None:
-    """Wait until the parent is gone, however it went, and end this process."""
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
+    watch_parent()
 
 
 def in_process(run: Run) -> tuple[Run, str | None]:
@@ -171,27 +163,3 @@ def packed(run: Run) -> Run:
     run = copy.copy(run)
     run.data = None  # type: ignore[assignment]
     return run
-
-
-@contextmanager
-def one_thread_each() -> Iterator[None]:
-    """Processes that start in here give their BLAS one thread."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def pass_on(messages: Any, tick: Tick) -> None:
-    """Tick for all messages that have come."""
-    while True:
-        try:
-            tick(messages.get_nowait())
-        except queue.Empty:
-            return
