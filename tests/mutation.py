@@ -62,9 +62,9 @@ ROOMS = {  # what is broken, and the tests that should notice
                "data/restricted_pickle.py", "commands/images.py", "commands/terminal.py"),
               ("fuzz", "fuzz_model_file", "model", "checkpoint", "data_archive", "data_pickle",
                "cli_streams", "images")),
-    "exercises": (("teaching/marking.py", "teaching/compare.py", "teaching/registry.py",
-                   "teaching/exercises"),
-                  ("teaching", "teaching_checks", "wrong_answers")),
+    # The checks of the exercises are tried on broken answers: tests/answer_mutation.py.
+    "exercises": (("teaching/marking.py", "teaching/compare.py", "teaching/registry.py"),
+                  ("teaching", "exercise_tools")),
 }
 SLOW = ("killed_at_random", "threads", "side_by_side", "over_processes")   # they take processes
 MEMORY = 6 * 2**30                        # bytes that a mutant may ask for
@@ -353,6 +353,8 @@ def main() -> int:
     parser.add_argument("names", nargs="*", default=["layers"],
                         help=f"rooms ({', '.join(ROOMS)}, all), files or folders below minibn/")
     parser.add_argument("-k", dest="only", default="", help="only mutants with this in their name")
+    parser.add_argument("--tests", nargs="+", default=[], metavar="NAME",
+                        help="only these of the room's tests, as data_batches")
     parser.add_argument("--sample", type=float, default=1, metavar="SHARE",
                         help="only this share of the mutants, drawn at random")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
@@ -369,7 +371,7 @@ def main() -> int:
     if not files:
         parser.error(f"no room has {', '.join(names)}")
     hunt = Hunt(files, options.only, options.sample, options.seed)
-    paths = [str(path) for name in dict.fromkeys(tests)
+    paths = [str(path) for name in dict.fromkeys(options.tests or tests)
              if (path := HERE / f"test_{name}.py").exists()]
     quick = " and ".join(f"not {name}" for name in SLOW)
     if pytest.main([*paths, "-s", "-p", "no:cacheprovider", "-k", quick], [hunt]) != 0:

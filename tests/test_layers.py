@@ -397,7 +397,7 @@ def test_the_state_of_a_model_is_that_of_its_layers(rng):
 
 
 @pytest.mark.parametrize("make, shape", [
-    (lambda: minibn.Conv2d(C, 5, 3), IMAGES), (lambda: minibn.Linear(C, 5), DENSE)])
+    (lambda: minibn.Conv2d(C, 5, 3, seed=0), IMAGES), (lambda: minibn.Linear(C, 5, seed=0), DENSE)])
 def test_weight_norm_starts_where_its_layer_is(make, shape, rng):
     """g = ‖v‖ at first, so the output does not change; w itself is gone, b stays."""
     x = rng.normal(size=shape).astype(np.float32)
