@@ -88,8 +88,6 @@ def test_outputs_are_kept(path):
 
 @pytest.mark.parametrize("path", CHAPTERS + SOLUTIONS, ids=lambda path: str(path.parent.name))
 def test_images_have_alternative_texts(path):
-    if "teaching.caption(" in "".join(map(source, code_cells(path))):
-        pytest.skip("its captions are not text yet")
     for cell in code_cells(path):
         for output in cell["outputs"]:
             if "image/png" in output.get("data", {}):
@@ -100,7 +98,7 @@ def test_images_have_alternative_texts(path):
 def test_first_cell_is_the_same(path):
     comment, install, *rest = source(code_cells(path)[0]).splitlines(keepends=True)
     assert comment.startswith("# On a hosted notebook service") and "%pip install" in install
-    assert "".join(rest).startswith(FIRST_CELL) or "sys.path[:0]" in "".join(rest)
+    assert "".join(rest).startswith(FIRST_CELL)
     for needed in ("autograd", "torch"):
         if any(f"import {needed}" in source(cell) for cell in code_cells(path)):
             assert needed in install
@@ -168,12 +166,10 @@ def test_nbgrader_marks(path):
             "task": False}
         assert source(solution).startswith(("def ", "class "))
         assert source(solution).count(BEGIN) == source(solution).count(END) == 1
-        found = CHECK.fullmatch(source(check))
-        assert found or "with teaching.check(" in source(check)
-        if found:
-            exercise = registry.find(found[1])
-            assert exercise.answer == found[2] and exercise.points == marks(check)["points"]
-            assert f"def {found[2]}(" in source(solution) or f"class {found[2]}" in source(solution)
+        found = CHECK.fullmatch(source(check))        # one line, and no reference in sight
+        exercise = registry.find(found[1])
+        assert exercise.answer == found[2] and exercise.points == marks(check)["points"]
+        assert f"def {found[2]}(" in source(solution) or f"class {found[2]}" in source(solution)
 
 
 @pytest.fixture
@@ -200,7 +196,7 @@ def test_wrong_answers_are_refused(path, as_in_a_notebook, capsys, monkeypatch):
     cells = code_cells(path)
     exercises = [marks(cell)["grade_id"] for cell in cells if marks(cell).get("solution")]
     assert sorted(wrong) == sorted(exercises) and set(also_right) <= set(exercises)
-    assert all(len(tries) >= 2 for tries in wrong.values())
+    assert all(len(tries) >= 12 for tries in wrong.values())
 
     names, missed = {"__name__": "notebook"}, []
     for cell, following in zip(cells, cells[1:] + [None], strict=True):
@@ -216,7 +212,7 @@ def test_wrong_answers_are_refused(path, as_in_a_notebook, capsys, monkeypatch):
             run(replace_in_solution(source(cell), old, new), attempt)
             run(source(following), attempt)            # raises nothing
             said = capsys.readouterr().out
-            assert "right. " in said or said.endswith("right.\n"), f"{old!r} -> {new!r}: {said}"
+            assert ": right. " in said, f"{old!r} -> {new!r}: {said}"
         run(source(cell), names)
         if marks(cell).get("grade"):
             said = capsys.readouterr().out
@@ -229,10 +225,6 @@ def verdict(cell, check, names, old, new):
     attempt = dict(names)
     run(replace_in_solution(source(cell), old, new), attempt)
     found = CHECK.fullmatch(source(check))
-    if not found:
-        with pytest.raises(teaching.Wrong) as refusal:
-            run(source(check), attempt)
-        return str(refusal.value)
     exercise = registry.find(found[1])
     credit = teaching.assess(exercise, attempt[found[2]])
     return credit.text if credit < exercise.points else "PASSED"
@@ -264,8 +256,6 @@ KINDS = {
 @every_solution
 def test_a_mistake_costs_its_exercise_alone(path, kind, as_in_a_notebook, capsys, monkeypatch):
     """Whatever all answers are or do: each check says so, gives no points, and each cell runs."""
-    if not converted(path):
-        pytest.skip("its checks have not moved into the package yet")
     monkeypatch.setenv("MINIBN_CHECK_SECONDS", "0.1" if kind == "endless" else "60")
     names = {"__name__": "notebook"}
     for cell in code_cells(NOTEBOOKS / "exercises" / path.name):
@@ -285,8 +275,6 @@ def test_a_mistake_costs_its_exercise_alone(path, kind, as_in_a_notebook, capsys
 def test_warnings_cost_nothing(path, as_in_a_notebook, capsys):
     """A right answer that warns, prints and writes to stderr has all points, and stderr stays
     empty: nbgrader would take all points for a word in it."""
-    if not converted(path):
-        pytest.skip("its checks have not moved into the package yet")
     names = {"__name__": "notebook"}
     for cell in code_cells(path):
         found = CHECK.fullmatch(source(cell))
@@ -308,8 +296,6 @@ def noisy(answer):
 @every_solution
 def test_the_library_is_no_answer(path, as_in_a_notebook):
     """The library's own answers are right, have all points in their parts, and are told apart."""
-    if not converted(path):
-        pytest.skip("its checks have not moved into the package yet")
     exercises = registry.exercises_of(path.stem[:2])
     assert {exercise.key for exercise in exercises} == {
         CHECK.fullmatch(source(cell))[1] for cell in code_cells(path) if marks(cell).get("grade")}
@@ -324,11 +310,6 @@ def test_the_library_is_no_answer(path, as_in_a_notebook):
         exercise.test(exercise.library, part)
         assert not part.hints, f"{exercise.key}: {part.hints}"
         assert part.earned in (0, exercise.points), exercise.key   # 0: the check has no parts
-
-
-def converted(path):
-    return all(CHECK.fullmatch(source(cell)) for cell in code_cells(path)
-               if marks(cell).get("grade"))
 
 
 def replace_in_solution(text, old, new):

@@ -10,23 +10,14 @@ It lies in the package, so that a notebook needs nothing beside it but an instal
     exercises/   what each exercise asks, and the library's answer
 """
 
-from typing import Any
-
-from minibn.teaching import _old
 from minibn.teaching.animation import animate
 from minibn.teaching.compare import Wrong
-from minibn.teaching.display import caption, play, say, show
+from minibn.teaching.display import play, say, show
 from minibn.teaching.images import first_classes, load_images, size
-from minibn.teaching.marking import Credit, assess
-from minibn.teaching.marking import check as _check
+from minibn.teaching.marking import Credit, assess, check
 from minibn.teaching.setting import COLORS, FULL, MODE, STATIC, pick, start
 
 __all__ = [
-    "COLORS", "Credit", "FULL", "MODE", "STATIC", "Wrong", "animate", "assess", "caption", "check",
+    "COLORS", "Credit", "FULL", "MODE", "STATIC", "Wrong", "animate", "assess", "check",
     "first_classes", "load_images", "pick", "play", "say", "show", "size", "start",
 ]
-
-
-def check(key: str, *answer: Any) -> Any:
-    """The new check; with no answer, the old one, for exercises that have not moved yet."""
-    return _check(key, *answer) if answer else _old.check(key)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -52,13 +51,6 @@ def show_png(png: bytes, alt: str, caption: str = "") -> None:
             raw=True, metadata={"image/png": about, **about})
     if caption:
         say(f"*Figure.* {caption}")
-
-
-def caption(fig: plt.Figure, text: str) -> None:
-    """Write under a figure what to see in it, so that the picture explains itself."""
-    columns = int(fig.get_figwidth() * 15)
-    fig.supxlabel("\n".join(textwrap.wrap(text, columns)), x=0.01, ha="left", fontsize=9,
-                  color="#333333")
 
 
 def play(draw: Callable[..., None], **sliders: Any) -> None:

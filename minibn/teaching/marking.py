@@ -86,7 +86,7 @@ def check(key: str, answer: Any) -> Credit:
     """
     exercise = find(key)
     credit = assess(exercise, answer)
-    names = sys._getframe(2).f_globals
+    names = sys._getframe(1).f_globals
     if credit < exercise.points:
         HANDED_ON[library_name(exercise)] = key
         names[exercise.answer] = exercise.library
