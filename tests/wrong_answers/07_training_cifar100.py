@@ -226,6 +226,17 @@ WRONG = {
         ("(measured.max(1) - 0.4)", "(0.4 - measured.max(1))", "it is negative"),
         ("(measured.max(1) - 0.4).mean()", "measured.max(1).mean()", "subtract the true"),
         (None, "return 1.0294 * np.sqrt(0.24 / n)", "the gain for (R, n)"),
+        (None, "return np.sqrt(2 * np.log(R) * 0.24 / n)", "the gain for (R, n)"),
+        (None, "return '2.3 points'", "should be numbers"),
+        ("(trials, R)", "(R, trials)", "far too large"),
+        ("rng.binomial(n, 0.4, (trials, R)) / n", "rng.random((trials, R))", "far too large"),
+        ("0.4, (trials", "0.6, (trials", "far too large"),
+        ("measured.max(1)", "measured[:, 0]", "it is about 0"),
+        ("measured.max(1)", "np.sort(measured, 1)[:, -2]", "the gain for (R, n)"),
+        ("(measured.max(1) - 0.4)", "np.abs(measured - 0.4).max(1)", "the gain for (R, n)"),
+        ("(measured.max(1) - 0.4)", "(measured.max(1) - measured.min(1))", "the gain for (R, n)"),
+        ("(measured.max(1) - 0.4)", "(measured.max(1) - measured.mean(1))", "for trials = 1"),
+        ("return (measured", "gain = (measured", "should be numbers"),
         (None, "return 0.0", "it is about 0"),
         (None, "from math import comb\n"
                "below = np.cumsum([comb(n, k) * 0.4 ** k * 0.6 ** (n - k) for k in range(n + 1)])\n"
