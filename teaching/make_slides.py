@@ -25,11 +25,12 @@ PAGE = """<!doctype html>
 html, body {{ height: 100%; }}
 section {{ display: none; box-sizing: border-box; min-height: 100vh; padding: 4vh 6vw 8vh;
   font-size: clamp(18px, 2.5vw, 34px); line-height: 1.4; }}
-section.now {{ display: block; }}
+section.now {{ display: flex; flex-direction: column; }}
 section h1 {{ font-size: 1.7em; line-height: 1.2; margin: 24vh 0 0.5em; }}
 section h2 {{ font-size: 1.35em; line-height: 1.2; color: var(--blue); margin: 0 0 0.7em; }}
-section img {{ display: block; max-height: 68vh; max-width: 100%; width: min(82vw, 100%);
+section img {{ flex: 1 1 0; min-height: 40vh; max-height: 72vh; max-width: 100%; width: 82vw;
   margin: 0.4em auto; object-fit: contain; }}
+section > * {{ flex-shrink: 0; }}
 section .formula, section table.aligned {{ font-size: 1.2em; }}
 section li {{ margin: 0.35em 0; }}
 aside {{ display: none; margin-top: 1.2em; padding: 0.8em 1em; background: #f3f6f9;
@@ -39,7 +40,8 @@ footer {{ position: fixed; right: 2vw; bottom: 1.5vh; color: #5b6875; font-size:
 footer button {{ font: inherit; color: inherit; background: #fff; border: 1px solid #c8d0d8;
   border-radius: 4px; padding: 0.3em 0.8em; cursor: pointer; }}
 @media print {{ footer {{ display: none; }} @page {{ size: 32cm 18cm; margin: 0; }}
-  section {{ display: block; page-break-after: always; min-height: 0; font-size: 24px; }} }}
+  section {{ display: block; page-break-after: always; min-height: 0; font-size: 21px;
+    padding: 3vh 6vw; }} section img {{ max-height: 11cm; min-height: 0; }} }}
 </style>
 <noscript><style>section {{ display: block; border-bottom: 1px solid #c8d0d8; }}</style></noscript>
 </head>

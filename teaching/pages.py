@@ -99,7 +99,7 @@ STYLE = """
 body { font: 1rem/1.5 "Noto Sans", "Segoe UI", "Helvetica Neue", Arial, sans-serif;
   color: var(--ink); background: #fff; margin: 0; }
 math { font-size: 1.08em; }
-.formula { margin: 0.7em 0; overflow-x: auto; overflow-y: hidden; text-align: center; }
+.formula { margin: 0.5em 0; padding: 0.3em 0; overflow-x: auto; text-align: center; }
 .box { border: 2px solid var(--blue); border-radius: 6px; padding: 0 0.8em; margin: 0.8em auto;
   width: fit-content; max-width: 95%; }
 .wide { overflow-x: auto; }
