@@ -9,7 +9,13 @@ from pretend_results import SCALED, pretend
 
 from minibn.replication import metrics
 from minibn.replication.presets import replications
-from minibn.replication.statistics import difference_on_images, estimate, paired_difference
+from minibn.replication.statistics import (
+    difference_on_images,
+    estimate,
+    holm,
+    p_value,
+    paired_difference,
+)
 from minibn.training.history import History
 
 JOB, = replications(SCALED, ("fig3",), {key: 0.01 for key in (
@@ -139,3 +145,35 @@ def test_images_do_not_make_an_interval_narrower_than_seeds_do():
     assert found.estimate.half == pytest.approx(12.7062047 * math.sqrt(1 / 4), rel=1e-8)
     d = np.array([[1, 0], [0, 1]], bool)                     # seeds 0, images 0, rest 1
     assert difference_on_images(d, np.zeros((2, 2), bool)).estimate.half == 0
+
+
+def test_two_values_have_an_interval():
+    assert estimate([1.0, 3.0]) == pytest.approx((2.0, 12.7062047, 2), rel=1e-8)
+
+
+def test_three_seeds_on_images_by_hand():
+    """d = [[1, 1], [1, 0], [0, 0]]: MS of seeds 1/2, images 1/6, rest 1/6: seeds alone count."""
+    d = np.array([[1, 1], [1, 0], [0, 0]], bool)
+    found = difference_on_images(d, np.zeros((3, 2), bool))
+    assert found.estimate == pytest.approx((0.5, 4.30265273 * math.sqrt(1 / 2 / 6), 3), rel=1e-8)
+    assert found.detectable == pytest.approx(5.3633129 * math.sqrt(1 / 2 / 6), rel=1e-8)
+    # d = [[1, 1, 0], [1, 1, 0], [1, 0, 0]]: seeds 1/9, images 7/9, rest 1/9: all three count.
+    d = np.array([[1, 1, 0], [1, 1, 0], [1, 0, 0]], bool)
+    half = difference_on_images(d, np.zeros((3, 3), bool)).estimate.half
+    assert half == pytest.approx(4.30265273 * math.sqrt((1 / 9 + 7 / 9 - 1 / 9) / 9), rel=1e-8)
+
+
+def test_p_values_are_those_of_the_intervals():
+    """Where an interval of 95 % ends at 0, p is 0.05."""
+    values = np.array([1.0, 2.0, 6.0])
+    shifted = values - values.mean() + estimate(values).half
+    assert p_value(shifted) == p_value(-shifted) == pytest.approx(0.05, abs=1e-9)
+    assert p_value([1.0, 3.0]) == pytest.approx(2 * math.atan(1 / 2) / math.pi)   # t = 2, ν = 1
+    assert p_value([3.0, 3.0]) == 0.0 and p_value([0.0, 0.0]) == 1.0
+    assert p_value([1.0, -1.0]) == pytest.approx(1.0)
+
+
+def test_holm_multiplies_by_the_number_that_is_left():
+    assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
+    assert holm([0.6, 0.02]) == pytest.approx([0.6, 0.04]) and holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([0.02]) == [0.02] and holm([]) == []
