@@ -230,14 +230,20 @@ ALSO_RIGHT = {
     "prediction": [('(1, 0)', 'np.array([1.0, 0.0])'), ('1 / 3', '0.3333')],
     "step": [("t = t + 1", "t += 1"), ("/ (1 - alpha**t)", "/ -np.expm1(t * np.log(alpha))"),
              ("(t, mu, sigma), r, d", "[np.int64(t), mu, sigma], r, d"),
-             ("mu = alpha * mu + (1 - alpha) * mu_B", "mu = mu + (1 - alpha) * (mu_B - mu)")],
+             ("mu = alpha * mu + (1 - alpha) * mu_B", "mu = mu + (1 - alpha) * (mu_B - mu)"),
+             (".mean(0)", ".mean(0, keepdims=True)"), ("(t, mu, sigma), r", "(t / 1, mu, sigma), r")],
     "backward": [("(g - g.mean(0) - xbar * (g * xbar).mean(0)) / sigma_B",
                   "(len(x) * g - g.sum(0) - xbar * (g * xbar).sum(0)) / (len(x) * sigma_B)"),
+                 ("dx = (g - g.mean(0) - xbar * (g * xbar).mean(0)) / sigma_B",
+                  "J = (np.eye(len(x))[:, :, None] - (1 + xbar[:, None] * xbar[None]) / len(x))\n"
+                  "    dx = np.einsum('ijc,jc->ic', J, g) / sigma_B"),
                  ],
     "clipping_acts": [(None, "return (np.clip(r, 1 / r_max, r_max) != r) | (abs(d) > d_max)"),
                       (None, "return [bool(a > r_max or a < 1 / r_max or abs(b) > d_max) "
                              "for a, b in zip(r, d)]")],
-    "design": [(GRID, GRID.replace("(0, 1, 2)", "range(4)")), ('"moving"', '"batch"')],
+    "design": [(None, "from itertools import product\nreturn tuple({'start': s, 'clip': np.bool_(c), "
+                      "'test_mode': 'moving', 'seed': np.int64(k)} for s, c, k in "
+                      "product(['zero', 'one'], [0, 1], range(5)))"), (GRID, GRID.replace("(0, 1, 2)", "range(4)")), ('"moving"', '"batch"')],
     "effects": [(None, "d = {c: results['zero', c] - results['one', c] for c in (True, False)}\n"
                        "both = [(d[True] + d[False]) / 2, d[True] - d[False]]\n"
                        "return [[np.mean(a), np.sqrt(np.var(a, ddof=1) / len(a))] for a in both]")],
