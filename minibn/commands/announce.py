@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from tqdm import tqdm
+
 from minibn.commands.options import first_images
 from minibn.commands.table import count, duration
 from minibn.training import Diverged, Run, quiet_overflow
@@ -27,6 +29,14 @@ def announce(runs: list[Run], processes: int = 1) -> None:
     less = "--limit-train, --epochs or --width" if len(runs) == len(each) else \
         "--seeds, --limit-train, --epochs or --width"
     print(f" (less with {less})\n" if seconds > 300 else "\n", flush=True)
+
+
+def images_bar(runs: list[Run]) -> tqdm:
+    """A bar over the training images of all runs, with the time left, where there is a terminal."""
+    # smoothing=0: the time left from the mean speed, for runs of several speeds take turns.
+    return tqdm(total=sum(run.recipe.epochs * len(run.data.train_images) for run in runs),
+                desc=count(len(runs), "run"), unit="image", unit_scale=True, smoothing=0,
+                dynamic_ncols=True, disable=None)
 
 
 def estimate_seconds(run: Run) -> float:

@@ -25,7 +25,7 @@ from statistics import mean
 
 from tqdm import tqdm
 
-from minibn.commands.announce import announce
+from minibn.commands.announce import announce, images_bar
 from minibn.commands.options import (
     add_data_options,
     add_recipe_options,
@@ -46,7 +46,7 @@ from minibn.commands.summary import (
     summary,
     trust,
 )
-from minibn.commands.table import count, percent
+from minibn.commands.table import percent
 from minibn.norms import NORMS
 from minibn.training import Run
 from minibn.training.record import Record, free_path, make_record, read_record, save_record
@@ -121,11 +121,9 @@ def train_together(runs: list[Run], stopped: dict[int, str], processes: int,
     several = len(runs) > len(norms)
     print("test accuracy after each epoch" + ", mean of the seeds" * several)
     print("epoch" + "".join(map(str.rjust, titles, widths)), flush=True)
-    total = sum(run.recipe.epochs * len(run.data.train_images) for run in runs)
     shown = 0
-    with tqdm(total=total, unit="image", unit_scale=True, dynamic_ncols=True, disable=None,
-              desc=count(len(runs), "run")) as bar, closing(
-                  train_side_by_side(runs, processes, bar.update)) as steps:
+    with images_bar(runs) as bar, closing(
+            train_side_by_side(runs, processes, bar.update)) as steps:
         for step in steps:
             if step.stopped:
                 stopped[step.place] = step.stopped

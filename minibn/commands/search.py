@@ -14,9 +14,7 @@ from itertools import count as counting
 from pathlib import Path
 from statistics import mean
 
-from tqdm import tqdm
-
-from minibn.commands.announce import announce
+from minibn.commands.announce import announce, images_bar
 from minibn.commands.options import make_recipe
 from minibn.commands.table import count, format_table, percent
 from minibn.data.dataset import Dataset
@@ -78,9 +76,7 @@ def rates_to_try(record: Record, norms: list[str]) -> Iterator[list[tuple[str, f
 def train_all(runs: list[Run], processes: int, record: Record, file: Path) -> None:
     """Train all runs; each is in the record and in its file once it has ended."""
     announce(runs, processes)
-    with tqdm(total=sum(run.recipe.epochs * len(run.data.train_images) for run in runs),
-              unit="image", unit_scale=True, dynamic_ncols=True, disable=None,
-              desc=count(len(runs), "run")) as bar:
+    with images_bar(runs) as bar:
         for step in train_side_by_side(runs, processes, bar.update):
             run = runs[step.place]
             if step.stopped or run.history.epochs == run.recipe.epochs:
