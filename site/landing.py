@@ -94,7 +94,8 @@ def toctrees(documents: set[str]) -> str:
     groups = {
         "The course": ["Chapters <chapters/index>", "Exercises and solutions <exercises/index>",
                        "In the browser <browser>", "teach/index"],
-        "The paper": ["equations", *there("report")],
+        "The paper": ["equations", *there("report"), *there("report_details"),
+                      *there("report_design"), *there("report_appendix")],
         "The library": [*there("Installation and use <library>"),
                         *there("A layer of your own <own_layer>"), "api/index"],
     }

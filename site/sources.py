@@ -26,6 +26,9 @@ def documents() -> tuple[Page, ...]:
         Page("README.md", "library.md"),
         Page("docs/own_layer.md", "own_layer.md"),
         Page("results/REPORT.md", "report.md"),
+        Page("results/DETAILS.md", "report_details.md"),
+        Page("results/medium/DESIGN.md", "report_design.md"),
+        Page("results/APPENDIX.md", "report_appendix.md"),
         Page("notebooks/README.md", "teach/course.md"),
     ]
     kit = [Page(path.relative_to(ROOT).as_posix(), f"teach/kit/{flat_name(path)}")

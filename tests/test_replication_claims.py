@@ -8,7 +8,8 @@ from pretend_results import SCALED, pretend_results
 
 from minibn.__main__ import main
 from minibn.replication.claims import judge, threshold
-from minibn.replication.conditions import BN_5, BN_10, DEBIAS_5, trio
+from minibn.replication.conditions import BN_5, BN_10, DEBIAS_5, EXPERIMENTS, trio
+from minibn.replication.figures import report_figures
 from minibn.replication.metrics import epochs_to, final, roughness
 from minibn.replication.report import report
 from minibn.replication.results import Results, write_result
@@ -185,6 +186,18 @@ def test_a_claim_whose_runs_are_all_stuck_says_that_nothing_was_tested():
             result.history.train_loss[-1] = float(np.log(10))
     one = next(one for one in judge(results, SCALED) if one.key == "batch_1")
     assert one.note.startswith(remark) and remark in report(results, SCALED)
+
+
+def test_runs_at_chance_have_no_figure():
+    results = pretend_results(search=False)
+    assert "fig5" in report_figures(results, SCALED)
+    for result in results:
+        if result.job.condition in {c.key for c in EXPERIMENTS["fig5"].conditions}:
+            result.history.train_loss[-1] = float(np.log(10))
+    drawn = report_figures(results, SCALED)
+    assert "fig5" not in drawn and "No run learned anything" in report(results, SCALED)
+    assert [axes.get_ylabel() for axes in drawn["fig3"].axes] == [
+        "test accuracy", "accuracy minus BN's, paired (points)", "training loss (nats)"]
 
 
 def test_a_threshold_that_nobody_reached_is_no_mean():

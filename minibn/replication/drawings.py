@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import AutoLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from minibn.norms import NORMS
-from minibn.plots import BAND, GRAY, STYLES, finish_axes, new_figure
+from minibn.palette import BAND, GRAY, STYLES
+from minibn.plots import finish_axes, new_figure
 from minibn.replication.analysis import PAPER_FINAL, PAPER_TIME
 from minibn.replication.arms import METHODS, PAPER_RATE, Size, search_of
 from minibn.replication.findings import (

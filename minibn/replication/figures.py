@@ -53,7 +53,7 @@ def report_figures(results: Results, preset: Preset) -> dict[str, Figure]:
     for name in DRAWN:
         experiment = EXPERIMENTS[name]
         conditions = [condition for condition in experiment.conditions if results.of(condition.key)]
-        if not conditions:
+        if at_chance(results, conditions):
             continue
         if name == "fig6":
             figures[name] = inside_figure(results, conditions)
@@ -70,7 +70,7 @@ def report_figures(results: Results, preset: Preset) -> dict[str, Figure]:
                                       paired=name not in UNPAIRED)
     groups: dict[str, list[Condition]] = {}
     for condition in conditions_to_search(conditions_of(EXPERIMENTS)):
-        if searched(results, condition.key):
+        if not at_chance(results, [condition], "search"):
             gathered = f" x {condition.accumulate}" if condition.accumulate > 1 else ""
             setting = f"{condition.network}, batch {condition.batch_size}{gathered}"
             groups.setdefault(setting + (", ELU" if condition.activation == "elu" else ""),
@@ -82,6 +82,12 @@ def report_figures(results: Results, preset: Preset) -> dict[str, Figure]:
         figures["differences"] = differences_figure(
             parts, "Differences of final test accuracy, paired by seed", "points")
     return figures
+
+
+def at_chance(results: Results, conditions: Sequence[Condition], kind: str = "run") -> bool:
+    """Whether there is nothing to see: no run, or none that has learned anything."""
+    runs = [r for condition in conditions for r in results.of(condition.key, kind)]
+    return all(r.stuck or r.status == "diverged" for r in runs)
 
 
 def by_method(conditions: Sequence[Condition]) -> list[Curve]:
@@ -103,32 +109,32 @@ def by_batch(conditions: Sequence[Condition]) -> list[Curve]:
 
 def curves_figure(results: Results, rows: Sequence[tuple[str, Sequence[Curve]]], title: str,
                   threshold: float | None = None, paired: bool = True) -> Figure:
-    """Training loss and test accuracy in each method's own test mode, a row for each of `rows`.
+    """Test accuracy in each method's own test mode, then training loss, a row for each of `rows`.
 
-    paired: a third panel has the accuracies minus those of the row's first curve, seed by seed.
-    Lines are means over seeds; bands their 95 % intervals.  threshold: a dashed line.
+    paired: a panel between the two has the accuracies minus those of the row's first curve, seed by
+    seed.  Lines are means over seeds; bands their 95 % intervals.  threshold: a dashed line.
     """
     figure = new_figure(12 if paired else 10, 0.5 + 3.6 * len(rows), dpi=DPI)
     grid = figure.subplots(len(rows), 3 if paired else 2, squeeze=False)
     for panels, (name, curves) in zip(grid, rows, strict=True):
+        accuracy, loss = panels[0], panels[-1]
         for curve in curves:
             found = results.of(curve.condition.key)
             label = f"{curve.label} ({len(found)} seeds)"
-            band(panels[0], np.array([r.losses() for r in found]), label, curve)
-            band(panels[1], np.array([r.curve() for r in found]), label, curve)
+            band(accuracy, np.array([r.curve() for r in found]), label, curve)
+            band(loss, np.array([r.losses() for r in found]), label, curve)
             pairs = results.pairs(curve.condition.key, curves[0].condition.key)
             if paired and pairs and curve is not curves[0]:
-                band(panels[2], 100 * np.array([r.curve() - first.curve() for r, first in pairs]),
+                band(panels[1], 100 * np.array([r.curve() - first.curve() for r, first in pairs]),
                      label, curve)
-        finish_axes(panels[0], "epoch", "training loss (nats)")
         if threshold is not None:
-            panels[1].axhline(threshold, color=GRAY, linestyle="--", linewidth=1, zorder=1)
-        panels[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        finish_axes(panels[1], "epoch", "test accuracy")
+            accuracy.axhline(threshold, color=GRAY, linestyle="--", linewidth=1, zorder=1)
+        finish_axes(accuracy, "epoch", "test accuracy", percent=True)
+        finish_axes(loss, "epoch", "training loss (nats)")
         if paired:
-            panels[2].axhline(0, color=GRAY, linewidth=1, zorder=1)
-            finish_axes(panels[2], "epoch", f"accuracy minus {curves[0].label}'s, paired (points)")
-        panels[0].set_title(name, fontsize=10, loc="left")
+            panels[1].axhline(0, color=GRAY, linewidth=1, zorder=1)
+            finish_axes(panels[1], "epoch", f"accuracy minus {curves[0].label}'s, paired (points)")
+        accuracy.set_title(name, fontsize=10, loc="left")
         for axes in panels[1:]:                            # the first panel's legend says the same
             if axes.get_legend() is not None:
                 axes.get_legend().remove()

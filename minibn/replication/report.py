@@ -157,8 +157,13 @@ def experiment_sections(results: Results, preset: Preset) -> list[str]:
         table = (INSIDE if name == "fig6" else
                  conditions_table(results, preset, conditions, name) + "\n\n"
                  + REMARKS.get(name, ""))
+        runs = [r for condition in conditions for r in results.of(condition.key)]
+        if all(r.stuck or r.status == "diverged" for r in runs):
+            picture = "No run learned anything, so there is no figure."
+        else:
+            picture = f"![{experiment.title}](figures/{name}.png)"
         sections.append(f"### {SAME_AS.get(name, '')}{experiment.title}\n\n{table.strip()}\n\n"
-                        f"![{experiment.title}](figures/{name}.png)")
+                        f"{picture}")
     return sections
 
 
