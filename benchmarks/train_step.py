@@ -118,8 +118,8 @@ def report(results: dict) -> str:
         "(cl: channels_last was PyTorch's faster memory format.)",
     ]
     if memory_rows:
-        parts.append(table(["batch", "norm", "minibn peak MiB", "of it imports",
-                            "PyTorch peak MiB", "of it imports"], memory_rows))
+        parts.append(table(["batch", "norm", "minibn peak MiB", "of which imports",
+                            "PyTorch peak MiB", "of which imports"], memory_rows))
     return "\n\n".join([*parts, "\n".join(f"- {line}" for line in lines)]).rstrip()
 
 

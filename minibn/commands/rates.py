@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 
 class Found(NamedTuple):
-    """Rates by norm, the command that found them, and its result file in this repository."""
+    """Rates by norm, the command that found them, when, and its result file in this repository."""
 
     command: str
+    date: str
     file: str
     rates: dict[str, float]
 
@@ -38,7 +39,7 @@ def where_from(data: str, norms: list[str]) -> str:
     sentences = []
     if found and searched:
         sentences.append("each method has the rate that one search found for it "
-                         f"({found.command})")
+                         f"({found.command}, {found.date})")
     if others:
         sentences.append(f"no search has been made for {', '.join(others)} on {data}, so "
                          f"{OTHERWISE:g} (compare --search makes one)")
