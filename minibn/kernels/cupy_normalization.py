@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from math import prod
 
-from cupy import ElementwiseKernel, ascontiguousarray, empty, float64
+from cupy import ElementwiseKernel, empty, float64
 
 from minibn.backend import Array
 from minibn.checks import check_number, check_scale_and_shift, check_upstream
@@ -175,4 +175,4 @@ def _rows(x: Array) -> tuple[Array, int, int, int]:
     """The values of x (…, C) in a line, the number of rows, C, and the threads for each channel."""
     channels = x.shape[-1]
     rows = prod(x.shape[:-1])
-    return ascontiguousarray(x).reshape(-1), rows, channels, min(PARTS, -(-rows // ROWS))
+    return x.reshape(-1), rows, channels, min(PARTS, -(-rows // ROWS))
