@@ -86,8 +86,9 @@ const state = (page) => page.evaluate(() => {
       const output = cell.outputs.get(i).toJSON();
       if (output.output_type === "error") found.failed.push(`${output.ename}: ${output.evalue}`);
       if (output.data?.["image/png"]) found.pictures += 1;
-      const text = output.text ?? output.data?.["text/plain"] ?? "";
-      found.text += (Array.isArray(text) ? text.join("") : text) + "\n";
+      const texts = [output.text, ...["plain", "markdown", "html"].map(
+        (kind) => output.data?.[`text/${kind}`])];
+      found.text += texts.flat().filter(Boolean).join("\n") + "\n";
     }
   }
   return found;
