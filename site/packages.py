@@ -81,13 +81,17 @@ def pure_wheels() -> list[Path]:
 
 
 def minibn_wheel() -> Path:
-    """The wheel of this working tree, built from a copy, so that nothing stale gets into it."""
+    """The wheel of this working tree, built from a copy, so that nothing stale gets into it.
+
+    The results of the replication are in it (setup.py packs them), since chapter 11 reads them.
+    """
     folder = WORK / "minibn"
     shutil.rmtree(folder, ignore_errors=True)
     with tempfile.TemporaryDirectory() as copy:
-        for name in ("pyproject.toml", "README.md", "LICENSE"):
+        for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
             shutil.copy(ROOT / name, copy)
-        shutil.copytree(ROOT / "minibn", Path(copy) / "minibn",
-                        ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("minibn", "results"):
+            shutil.copytree(ROOT / name, Path(copy) / name,
+                            ignore=shutil.ignore_patterns("__pycache__", "*.png"))
         pip("wheel", "--no-deps", "--wheel-dir", str(folder), copy)
     return next(folder.glob("minibn-*.whl"))

@@ -2,6 +2,7 @@
 
 import posixpath
 import re
+import zipfile
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -94,6 +95,11 @@ def test_derivation_is_one_click_away_and_running_it_a_second(out):
         pages(out)[chapter].links)
     text = (out / chapter).read_text("utf-8")
     assert r"E[\mu_t] = (1-\alpha^t)" in text
+
+
+def test_results_are_in_the_wheel_for_the_browser(out):
+    wheel = next((out / "lite" / "static" / "pyodide").glob("minibn-*.whl"))
+    assert "minibn/replication/published/scaled.jsonl.gz" in zipfile.ZipFile(wheel).namelist()
 
 
 def test_every_notebook_is_there_to_run(out):
