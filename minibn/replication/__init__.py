@@ -7,7 +7,8 @@ The registered replication (presets medium and tiny, `results/medium/DESIGN.md`)
     analysis.py    outcomes, tests, verdicts
     findings.py    every number of the report, from the results
     page.py        the report's first page  answers.py   its sentences
-    details.py     the second page          drawings.py  the figures   publish.py  the files
+    details.py     the second page, with provenance.py
+    drawings.py    the figures              publish.py   the files
 
 What it shares with the earlier presets (smoke, scaled, paper):
 

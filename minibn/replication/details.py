@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from minibn.replication.arms import ARMS, LADDER, METHODS, PAPER_RATE, Size, search_of
@@ -32,11 +31,12 @@ from minibn.replication.numbers import (
     title,
     with_interval,
 )
+from minibn.replication.provenance import HOW, NOT_RUN, provenance, troubles
 from minibn.replication.rates import scores
 from minibn.replication.results import Result, Results
 from minibn.replication.statistics import estimate
 from minibn.replication.stopping import EQUAL, FIRST_SEEDS, half_width, pooled_deviation
-from minibn.replication.wording import clipped, literal, markdown
+from minibn.replication.wording import clipped, markdown
 
 HEAD = """\
 # Details of the registered replication
@@ -92,7 +92,6 @@ OTHERS = """\
 ## Arms D, F and E: batch size and width
 
 Final accuracy (%); D: BN at other batch sizes; F: batch 2, {short} epochs; E: width {wide}."""
-NOT_RUN = "*Not run yet.*"
 
 
 def details(size: Size, results: Results) -> str:
@@ -108,7 +107,7 @@ def details(size: Size, results: Results) -> str:
         *rates_section(size, results, drawn),
         OTHERS.format(short=size.short[0], wide=size.wide), others_table(size, results),
         "## Runs that diverged or learned nothing", troubles(results),
-        "## Provenance", provenance(results)]
+        "## Provenance", HOW if size.name == "medium" else "", provenance(results)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -284,35 +283,3 @@ def others_table(size: Size, results: Results) -> str:
     if not rows:
         return NOT_RUN
     return markdown(["arm", "method", "batch", "width", "rate", "seeds", "final"], rows)
-
-
-# Trouble and provenance
-
-def troubles(results: Results) -> str:
-    """Runs that diverged or are stuck, by condition."""
-    found = Counter(f"{r.job.condition}{' (search)' if r.job.kind == 'search' else ''}: "
-                    + ("diverged" if r.status == "diverged" else "learned nothing")
-                    for r in results if r.status == "diverged" or r.stuck)
-    if not found:
-        return "None." if len(results) else NOT_RUN
-    return ("They count in every interval, a diverged run at chance from where it diverged.\n\n"
-            + "\n".join(f"- {what}, {number} times" for what, number in sorted(found.items())))
-
-
-def provenance(results: Results) -> str:
-    """Commits, versions, machines and times of all runs."""
-    if not len(results):
-        return NOT_RUN
-    lines = [f"- {name}: " + ", ".join(
-        f"{literal(value)} ({count} runs)" for value, count in
-        Counter(str(r.made.get(key)) for r in results).most_common())
-        for key, name in (("commit", "commit"), ("minibn", "minibn"), ("numpy", "NumPy"),
-                          ("python", "Python"), ("processor", "processor"),
-                          ("blas_threads", "BLAS threads"))]
-    started = sorted(str(r.made.get("started")) for r in results)
-    finished = sorted(str(r.made.get("finished")) for r in results)
-    resumed = sum(bool(r.made.get("resumed")) for r in results)
-    lines += [f"- first run started {literal(started[0])}, last run finished "
-              f"{literal(finished[-1])}",
-              f"- runs that were interrupted and resumed: {resumed}"]
-    return "\n".join(lines)
