@@ -133,6 +133,28 @@ def test_standardization_comes_after_the_cut(images):
     np.testing.assert_allclose(x, (pixels / 255 - MEAN) / STD, atol=1e-12)
 
 
+@pytest.mark.parametrize("flip", [True, False])
+def test_the_draws_are_those_of_the_docstring(rng, flip):
+    """Order, places and coins, in this order, whatever becomes of them."""
+    images = rng.integers(0, 256, (40, 9, 11, 3), np.uint8)
+    labels, ones = np.arange(40), np.ones(3)
+    batches = list(training_batches(images, labels, 1, np.random.default_rng(7), 0 * ones, ones,
+                                    crop=6, flip=flip, dtype=np.float64))
+    again = np.random.default_rng(7)
+    order, tops = again.permutation(40), again.integers(0, 9 - 6 + 1, 40)
+    lefts, coins = again.integers(0, 11 - 6 + 1, 40), again.random(40)
+    for (x, y), image, top, left, coin in zip(batches, order, tops, lefts, coins, strict=True):
+        window = images[image, top:top + 6, left:left + 6]
+        assert y == labels[image]
+        assert np.rint(255 * x[0]) == pytest.approx(window[:, ::-1] if flip and coin < 0.5
+                                                    else window)
+
+
+def test_only_pixels_are_standardized(images):
+    with pytest.raises(TypeError, match="images must be uint8, not float32"):
+        standardize_images(images.astype(np.float32), np.zeros(3), np.ones(3))
+
+
 def test_equal_generators_give_equal_epochs_and_states(images):
     one, other = np.random.default_rng(3), np.random.default_rng(3)
     for _ in range(2):

@@ -39,6 +39,12 @@ def at(*path):
             lambda tree: parent(tree).__delitem__(last))
 
 
+def report_of(file, folder):
+    """The command that makes a report of a file's folder."""
+    return ["report", "--preset", "scaled", "--results", str(file.parent), "--out",
+            str(folder / "out")]
+
+
 def shorten(tree):
     """One epoch less in every list of the history."""
     history = tree["history"]
@@ -115,7 +121,7 @@ def test_what_does_not_fit_is_refused(file, tmp_path, capsys, bad):
     assert tracemalloc.get_traced_memory()[1] < 20e6
     tracemalloc.stop()
     assert str(file) in str(caught.value) and "\n" not in str(caught.value)
-    assert main(["report", "--preset", "scaled", "--results", str(file.parent), "--out", str(tmp_path / "out")]) == 2
+    assert main(report_of(file, tmp_path)) == 2
     said = capsys.readouterr()
     assert said.out == "" and said.err.count("\n") == 1 and str(file) in said.err
     assert not (tmp_path / "out").exists()
@@ -159,7 +165,7 @@ def test_texts_from_files_are_shown_and_not_obeyed(file, tmp_path, capsys):
     evil = "<script>x</script> [a](http://b)\n# Title `c` \x1b[2J"
     tree["made"] = dict.fromkeys(tree["made"], evil)
     file.write_text(json.dumps(tree))
-    assert main(["report", "--preset", "scaled", "--results", str(file.parent), "--out", str(tmp_path / "out")]) == 0
+    assert main(report_of(file, tmp_path)) == 0
     page = (tmp_path / "out" / "REPORT.md").read_text(encoding="utf-8")
     shown = r"&lt;script&gt;x&lt;/script&gt; \[a\]\(http://b\) \# Title \`c\` " + "\ufffd\\[2J"
     assert page.count(shown) == 6 and "<script" not in page and "\x1b" not in page
@@ -169,7 +175,7 @@ def test_texts_from_files_are_shown_and_not_obeyed(file, tmp_path, capsys):
 
 def test_a_report_on_a_full_disk_leaves_what_was_there(file, tmp_path, monkeypatch, capsys):
     """Also of its figures: nothing is half written, and the error names the file."""
-    argv = ["report", "--preset", "scaled", "--results", str(file.parent), "--out", str(tmp_path / "out")]
+    argv = report_of(file, tmp_path)
     assert main(argv) == 0
     before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.*")}
     monkeypatch.setattr("minibn.files.os.fsync", full)

@@ -15,6 +15,7 @@ from minibn.replication.statistics import (
     holm,
     p_value,
     paired_difference,
+    t_quantile,
 )
 from minibn.training.history import History
 
@@ -177,3 +178,11 @@ def test_holm_multiplies_by_the_number_that_is_left():
     assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
     assert holm([0.6, 0.02]) == pytest.approx([0.6, 0.04]) and holm([0.9, 0.8]) == [1.0, 1.0]
     assert holm([0.02]) == [0.02] and holm([]) == []
+
+
+def test_quantiles_need_a_probability_and_degrees_of_freedom():
+    for p, nu in ((0.49, 3), (1.0, 3), (0.9, 0), (0.9, 1.5)):
+        with pytest.raises((ValueError, TypeError)):
+            t_quantile(p, nu)
+    assert t_quantile(0.5, 1) == pytest.approx(0, abs=1e-9)
+    assert t_quantile(0.999, 1) == pytest.approx(318.308839, rel=1e-8)    # tan(0.499·π)

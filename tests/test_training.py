@@ -221,6 +221,21 @@ def test_the_own_mode_comes_first_and_stays():
     assert test_modes(run.model) == ("moving", "batch")
 
 
+@pytest.mark.parametrize(("norm", "own", "other"), [("brn", "moving", "batch"),
+                                                    ("renorm_debias", "batch", "moving")])
+def test_a_test_mode_is_set_for_a_while_and_for_every_layer(norm, own, other):
+    """Also where the test in it breaks off."""
+    model = replace(TINY, norm=norm).model(classes=10)
+    layers = [layer for _, layer in model.places() if hasattr(layer, "test_mode")]
+    assert len(layers) == 9 and {layer.test_mode for layer in layers} == {own}
+    with pytest.raises(KeyError), in_test_mode(model, other):
+        assert {layer.test_mode for layer in layers} == {other}
+        raise KeyError
+    assert {layer.test_mode for layer in layers} == {own}
+    with pytest.raises(ValueError, match="mode must be one of"), in_test_mode(model, "plain"):
+        pass
+
+
 def test_an_unknown_mode_is_named():
     run = Run(TINY, DATA)
     with pytest.raises(ValueError, match="mode must be one of moving, not 'batch'"):

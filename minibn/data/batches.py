@@ -62,9 +62,10 @@ def training_batches(
     A last partial batch is dropped.
 
     When this function is called, and not later, rng gives a permutation of the N images, then N
-    offsets of the crop from the top, N from the left, and N coins for the flip (drawn also where
-    `flip` is False). So its state at the end of an epoch depends on N and crop alone, and two runs
-    that start from equal generators see the same images in the same order at any batch size.
+    offsets of the crop from the top, N from the left, and N coins for the flip: one below 1/2
+    mirrors its image (drawn also where `flip` is False). So its state at the end of an epoch
+    depends on N and crop alone, and two runs that start from equal generators see the same images
+    in the same order at any batch size.
     """
     count, height, width = _check_pair(images, labels, crop)
     batch_size = check_integer("batch_size", batch_size, least=1)
