@@ -179,7 +179,8 @@ def test_headers_that_lead_to_more_headers(tmp_path, official, chain):
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", gzip.compress(b"no tar" * 100)])
+@pytest.mark.parametrize("content", [b"", b"no archive", gzip.compress(b"no tar" * 100)],
+                         ids=["empty", "text", "gzip"])
 def test_no_archive_at_all(tmp_path, official, content):
     path = put(tmp_path, content)
     with pytest.raises(ValueError, match="is damaged"):
