@@ -83,3 +83,21 @@ def test_intervals_over_seeds_and_images_hold_the_truth_of_the_population(rng):
         narrow.append(abs(seeds_only.mean - 0.05) < seeds_only.half)
     assert np.mean(hits) > 0.93
     assert np.mean(narrow) < np.mean(hits)
+
+
+def test_students_t_is_scipys():
+    stats = pytest.importorskip("scipy.stats", reason="needs the extra: test")
+    for nu in (1, 2, 3, 7, 11, 40):
+        for p in (0.5, 0.8, 0.95, 0.975, 0.9995):
+            assert t_quantile(p, nu) == pytest.approx(stats.t.ppf(p, nu), rel=1e-8, abs=1e-8)
+        for t in (0.0, 0.3, 2.0, 12.0):
+            assert t_distribution(t, nu) == pytest.approx(stats.t.cdf(t, nu), abs=1e-12)
+
+
+def test_intervals_are_scipys(rng):
+    stats = pytest.importorskip("scipy.stats", reason="needs the extra: test")
+    for n in (2, 5, 12):
+        x = rng.normal(3, 2, n)
+        low, high = stats.t.interval(0.95, n - 1, x.mean(), stats.sem(x))
+        found = estimate(x)
+        assert (found.low, found.high) == pytest.approx((low, high), rel=1e-8)
