@@ -305,3 +305,12 @@ def test_mistakes_of_statistics():
         channel_statistics(IMAGES.astype(np.int64))
     with pytest.raises(ValueError, match="images must not be empty"):
         channel_statistics(IMAGES[:0])
+
+
+def test_masks_are_refused(images):
+    """What is masked would be trained on."""
+    with pytest.raises(TypeError, match="images must be a plain array, not a MaskedArray"):
+        channel_statistics(np.ma.masked_equal(images, 0))
+    with pytest.raises(TypeError, match="labels must be a plain array, not a MaskedArray"):
+        training_batches(images, np.ma.masked_equal(LABELS, 7), 5, np.random.default_rng(0), MEAN,
+                         STD)

@@ -236,6 +236,18 @@ def test_a_test_mode_is_set_for_a_while_and_for_every_layer(norm, own, other):
         pass
 
 
+@pytest.mark.parametrize(("mode", "sizes"), [("batch", [5, 5, 5, 5, 3]), ("moving", [23])])
+def test_batches_have_the_trainings_size_where_that_matters(mode, sizes, monkeypatch):
+    """In mode "batch" alone; r, d and the clipped share are then those of these batches."""
+    run = train(replace(TINY, norm="renorm_debias", epochs=1), DATA, progress=False)
+    seen, forward = [], run.model.forward
+    monkeypatch.setattr(type(run.model), "forward", lambda model, x, training=False: (
+        seen.append(len(x)), forward(x, training))[1])
+    clipped = test_accuracy(run.model, DATA.test_images, DATA.test_labels, run.mean, run.std, mode,
+                            5).clipped
+    assert seen == sizes and (clipped is None) == (mode == "moving")
+
+
 def test_an_unknown_mode_is_named():
     run = Run(TINY, DATA)
     with pytest.raises(ValueError, match="mode must be one of moving, not 'batch'"):
