@@ -44,6 +44,13 @@ def main() -> None:
             seconds[path] = round(min(found["seconds"], found["processor"] or math.inf), 1)
             print(f"{path}: start {found['started']:.0f} s, cells {found['seconds']:.1f} s, "
                   f"processor {found['processor']} s", flush=True)
+            keep(seconds)
+    if failed:
+        raise SystemExit("\n".join(failed))
+
+
+def keep(seconds: dict[str, float]) -> None:
+    """Write the times of the notebooks that there are."""
     machine = f"{platform.machine()}, {os.cpu_count()} processors, headless Chromium"
     files = OUT / "lite" / "files"
     there = {name: seconds[name] for name in sorted(seconds) if (files / name).exists()}
@@ -51,8 +58,6 @@ def main() -> None:
     fresh = chapters.TIMES.with_suffix(".new")
     fresh.write_text(text + "\n", "utf-8")
     fresh.replace(chapters.TIMES)
-    if failed:
-        raise SystemExit("\n".join(failed))
 
 
 def run(url: str) -> dict | None:
