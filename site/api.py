@@ -14,6 +14,7 @@ import mathematics
 
 import minibn
 
+INDEXED = re.compile(r"([α-ω]\u0302?)_(\w)(?![A-Za-z0-9_])")      # σ_B, μ_t
 # The rooms in the order of the reference, with what its first page says of them.
 ROOMS = {
     "norms": "Every normalizer, one file for each algorithm: the equations, the derivation, the "
@@ -97,7 +98,7 @@ def functional() -> str:
 
 def to_plain(text: str) -> str:
     """A line of a docstring inside Markdown."""
-    text = re.sub(r"([α-ω]\u0302?)_(\w)(?!\w)", r"\1<sub>\2</sub>", text)
+    text = INDEXED.sub(r"\1<sub>\2</sub>", text)
     return re.sub(r"([|*_])", r"\\\1", text)
 
 
@@ -192,7 +193,7 @@ def escape(line: str) -> str:
         else:
             parts[i] = re.sub(r"([*|\\])", r"\\\1", part)
             parts[i] = re.sub(r"(\w)_(?!\w)", r"\1\\_", parts[i])
-            parts[i] = re.sub(r"([α-ω]\u0302?)_(\w)(?!\w)", r"\1\\ :sub:`\2`\\ ", parts[i])
+            parts[i] = INDEXED.sub(r"\1\\ :sub:`\2`\\ ", parts[i])
     for i in range(2, len(parts), 2):
         if parts[i][:1].isalnum():
             parts[i] = "\\ " + parts[i]

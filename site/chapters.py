@@ -102,10 +102,10 @@ def chapter_page(name: str, book: Path) -> None:
         else:
             cell["metadata"]["mystnb"] = {"image": {"alt": alternative(cell)}}
     fold_imports(notebook)
-    buttons = [("▶ Run this chapter in your browser", live(f"{name}.ipynb"))]
+    buttons = [("▶ Run in your browser", live(f"{name}.ipynb"))]
     if name in sources.exercises():
-        buttons += [("✎ Do the exercises in your browser", live(f"exercises/{name}.ipynb")),
-                    ("Read exercises and solutions", f"../exercises/{name}.html")]
+        buttons += [("✎ Exercises in your browser", live(f"exercises/{name}.ipynb")),
+                    ("Exercises and solutions", f"../exercises/{name}.html")]
     buttons += derivation(notebook) if name.startswith("04") else []
     buttons += [("Open in Colab", hosted_notebook(f"notebooks/{name}.ipynb"))]
     head, _, rest = notebook["cells"][0]["source"].partition("\n")
@@ -121,7 +121,7 @@ def derivation(notebook: dict) -> list[tuple[str, str]]:
     if not found:
         return []
     anchor = re.sub(r"[^a-z0-9]+", "-", found[1].lower())
-    return [("To the derivation", "#" + re.sub(r"^[-0-9]+", "", anchor).strip("-"))]
+    return [("The derivation", "#" + re.sub(r"^[-0-9]+", "", anchor).strip("-"))]
 
 
 def tagged(text: str) -> str:
@@ -155,6 +155,7 @@ def exercise_page(name: str, book: Path) -> None:
     target, cells = f"exercises/{name}.ipynb", []
     for blank, answer in zip(student["cells"], solved["cells"], strict=True):
         graded = blank["metadata"].get("nbgrader", {})
+        answered = blank["source"] != answer["source"] and answer["source"].strip()
         if blank["cell_type"] == "markdown":
             blank["source"] = tagged(links.rewrite(
                 blank["source"], f"notebooks/exercises/{name}.ipynb", target, book))
@@ -162,12 +163,12 @@ def exercise_page(name: str, book: Path) -> None:
               and blank["source"].count("\n") > 4):                   # a long check
             blank["metadata"].update(tags=["hide-input"], mystnb=CHECK_FOLD)
         cells.append(blank)
-        if blank["source"] != answer["source"] and answer["source"].strip():
+        if answered:
             cells.append({**fold(answer), "id": f"{answer.get('id', len(cells))}-solution"})
     student["cells"] = cells
     fold_imports(student)
     path = f"exercises/{name}.ipynb"
-    buttons = [("✎ Do these exercises in your browser", live(path))]
+    buttons = [("✎ Do them in your browser", live(path))]
     if name in sources.chapters():
         buttons += [("Back to the chapter", f"../chapters/{name}.html")]
     buttons += [("Open in Colab", hosted_notebook(f"notebooks/{path}"))]

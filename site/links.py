@@ -5,6 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
+import api
 import sources
 from project import ROOT, file_address
 
@@ -47,8 +48,7 @@ def subscripts(text: str) -> str:
     kept = (r"(```.*?```|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]*\$|!\[[^\]]*\]|^#[^\n]*$"
             r"|\\begin\{.*?\\end\{)")
     parts = re.split(kept, text, flags=re.DOTALL | re.MULTILINE)
-    parts[::2] = [re.sub(r"([α-ω]\u0302?)_(\w)(?!\w)", r"\1<sub>\2</sub>", part)
-                  for part in parts[::2]]
+    parts[::2] = [api.INDEXED.sub(r"\1<sub>\2</sub>", part) for part in parts[::2]]
     return "".join(parts)
 
 

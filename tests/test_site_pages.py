@@ -108,6 +108,10 @@ def test_exercise_page_has_blanks_and_folded_solutions(name, tmp_path):
     for i in blanks:
         assert cells[i + 1]["source"].startswith('<details class="solution">'), cells[i]["source"]
     assert not any("BEGIN SOLUTION" in cell["source"] for cell in cells)
+    solutions = [cell for cell in cells if cell["source"].startswith('<details class="solution">')]
+    pairs = zip(*(chapters.read(folder, name)["cells"] for folder in ("exercises", "solutions")),
+                strict=True)
+    assert len(solutions) == sum(mine["source"] != theirs["source"] for mine, theirs in pairs)
 
 
 def test_lite_notebooks_say_where_they_are(tmp_path):
@@ -262,6 +266,7 @@ def test_a_numbered_formula_with_a_line_break_gets_an_environment_for_numbers():
 
 @pytest.mark.parametrize(("text", "want"), [
     ("the σ_B of", "the σ<sub>B</sub> of"),
+    ("and σ_B²", "and σ<sub>B</sub>²"),
     ("$σ_B$ `σ_B` ![σ_B](a.png)", "$σ_B$ `σ_B` ![σ_B](a.png)"),
     ("# σ_B\n\nμ_t, σ_max", "# σ_B\n\nμ<sub>t</sub>, σ_max"),
     ("```\nσ_B\n```", "```\nσ_B\n```"),
@@ -272,6 +277,6 @@ def test_letters_get_their_indices(text, want):
 
 def test_chapter_04_has_a_button_to_the_derivation():
     notebook = {"cells": [{"source": "# 04\n\n## 2 The derivation, line by line\n\nText"}]}
-    assert chapters.derivation(notebook) == [("To the derivation", "#the-derivation-line-by-line")]
+    assert chapters.derivation(notebook) == [("The derivation", "#the-derivation-line-by-line")]
     name = next(name for name in sources.chapters() if name.startswith("04"))
     assert chapters.derivation(chapters.read("", name))
