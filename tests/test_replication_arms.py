@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,8 +21,9 @@ from minibn.replication.claim import claimed
 from minibn.replication.design import arms_table
 from minibn.replication.jobs import Subset
 from minibn.replication.plan import blocks_of, expected_jobs, plan
+from minibn.replication.pool import carry_out_all
 from minibn.replication.rates import SearchMissing, exchanged, missing_runs, own_rate
-from minibn.replication.results import Result, Results, load_results, read_result
+from minibn.replication.results import Result, Results, load_results, read_result, write_result
 from minibn.replication.runner import carry_out, train_job
 from minibn.replication.stopping import EQUAL, half_width, main_seeds, seeds_wanted
 from minibn.training import Run
@@ -299,8 +301,26 @@ def test_a_job_that_another_process_has_is_left_to_it(tmp_path):
     assert carry_out(job, tmp_path / "out", tmp_path / "work").exists()
 
 
-def test_the_command_runs_the_arms_in_order_and_two_of_it_share_the_work(tmp_path, monkeypatch,
-                                                                           capsys):
+def test_two_on_one_folder_share_the_work(tmp_path, monkeypatch):
+    monkeypatch.setattr("minibn.replication.pool.ASK_AGAIN", 0.2)
+    jobs = [run_job(SPECK, ARMS["A"].runs[0], norm, 0.03, seed)
+            for norm in METHODS for seed in (101, 102)]
+    out, work = tmp_path / "out", tmp_path / "work"
+
+    def carry_out_half():
+        carry_out_all(jobs, out, work, processes=1, progress=False)
+
+    with ThreadPoolExecutor(2) as threads:
+        for one in [threads.submit(carry_out_half) for _ in range(2)]:
+            one.result(120)
+    results = load_results(out)
+    assert set(results.by_name) == {job.name for job in jobs}
+    assert not [path for path in work.rglob("*") if path.is_file()]
+    alone = train_job(jobs[0], None)
+    assert results.by_name[jobs[0].name].history.train_loss == alone.history.train_loss
+
+
+def test_the_command_runs_the_arms_in_order(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(arms.SIZES, "tiny", SPECK)
     words = ["replicate", "--preset", "tiny", "--out", str(tmp_path / "out"), "--work",
              str(tmp_path / "work"), "--jobs", "2"]
@@ -317,9 +337,7 @@ def test_the_command_runs_the_arms_in_order_and_two_of_it_share_the_work(tmp_pat
     other = tmp_path / "out" / "other.json"
     job = replace(found.jobs[0], name="other", recipe=replace(found.jobs[0].recipe, width=7))
     other.write_text((tmp_path / "out" / f"{found.jobs[0].name}.json").read_text())
-    result = replace(read_result(other), job=job)
-    from minibn.replication.results import write_result
-    write_result(tmp_path / "out", result)
+    write_result(tmp_path / "out", replace(read_result(other), job=job))
     assert main([*words, "--arms", "S"]) == 2
     assert "other of another preset than tiny" in capsys.readouterr().err
 

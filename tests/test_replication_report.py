@@ -1,6 +1,7 @@
 """The registered report: its numbers, its words in every state of the runs, figures and files."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -116,7 +117,6 @@ def test_lag_transient_and_batches_are_computed_from_their_runs(whole):
 
 
 def test_a_diverged_transient_counts_at_chance(whole):
-    from dataclasses import replace
     one = next(r for r in whole if r.job.name == "renorm_debias-b5-w24-lr0.03-e1-s401")
     lost = replace(one, status="diverged", tests=one.tests[:3])
     with_it = transient(MEDIUM, Results([r for r in whole if r is not one] + [lost]))["own"]
