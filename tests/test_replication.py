@@ -16,7 +16,7 @@ from minibn.replication.conditions import BN_5, BN_128, BRN_5, BRN_RAMP, DEBIAS_
 from minibn.replication.jobs import Job, Subset
 from minibn.replication.pool import carry_out_all
 from minibn.replication.presets import PILOT_SEED, SEARCH_SEED, conditions_of, replications
-from minibn.replication.results import read_result, result_path, write_result
+from minibn.replication.results import Results, read_result, result_path, write_result
 from minibn.replication.runner import Progress, Seen, train_job
 from minibn.replication.search import best_rate, choose_rates, conditions_to_search
 from minibn.training import Diverged, Run
@@ -341,18 +341,18 @@ def test_the_search_is_the_same_for_every_method_and_uses_neither_test_images_no
 
 
 @pytest.fixture
-def pretend(tmp_path):
-    """Writes search results with given accuracies: pretend(condition, {rate: accuracy})."""
-    result = train_job(replace(JOB, probes=False), None)
+def pretend():
+    """Adds search results with given accuracies: pretend(condition, {rate: accuracy})."""
+    result, made = train_job(replace(JOB, probes=False), None), {}
 
-    def write(condition, accuracies):
+    def add(condition, accuracies):
         for job in SMOKE.search(condition):
             history = History.from_dict({**result.history.as_dict(), "test_accuracy": {
                 "moving": [accuracies[job.recipe.lr]] * 2}})
-            write_result(tmp_path, replace(result, job=job, history=history))
-        return load_results(tmp_path)
+            made[job.name] = replace(result, job=job, history=history)
+        return Results(list(made.values()))
 
-    return write
+    return add
 
 
 def test_methods_share_the_rate_that_is_best_on_average(pretend):
