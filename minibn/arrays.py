@@ -7,7 +7,7 @@ runs; `minibn.backend.array_module` does that.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -40,6 +40,7 @@ class Array(Protocol):
 
     def __array__(self) -> np.ndarray: ...                 # CuPy has it, too, and then refuses
     def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Any]: ...
     def __getitem__(self, index: Any, /) -> Any: ...
     def __setitem__(self, index: Any, value: Any, /) -> None: ...
     def __float__(self) -> float: ...
