@@ -17,7 +17,7 @@ from formula import RELATIONS, NotAFormula, Parser
 def block(lines: list[str]) -> str | None:
     """The LaTeX of lines that are all formulas, aligned at their relation; None if one is not."""
     text = ""
-    for line in lines:
+    for line in long_remarks(lines):
         cells = row(line) if line.strip() else ""
         if cells is None:
             return None
@@ -29,8 +29,24 @@ def block(lines: list[str]) -> str | None:
     return rf"\begin{{aligned}}{text}\end{{aligned}}"
 
 
+def long_remarks(lines: list[str]) -> list[str]:
+    """The lines; a remark in brackets that goes on in the next one becomes a line of its own."""
+    found: list[str] = []
+    for line in lines:
+        last = found[-1] if found else ""
+        if last.count("(") > last.count(")") and re.match(r" {20,}\S", line):
+            head, gap, remark = last.rpartition("  (")
+            if gap:
+                found[-1:] = [head, f"({remark} {line.strip()}"]
+                continue
+        found.append(line)
+    return found
+
+
 def row(line: str) -> str | None:
     """One line: formulas and remarks with two spaces or more between them."""
+    if line.startswith("("):                      # a remark alone, which widens no column
+        return rf"&\rlap{{{plain(line)}}}"
     line = re.sub(rf" +([{''.join(RELATIONS)}]) +", r" \1 ", line.strip())
     cells = []
     for i, part in enumerate(re.split(r" {2,}", line)):

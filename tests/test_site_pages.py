@@ -230,6 +230,12 @@ def test_rows_of_a_formula_are_aligned_and_keep_their_gaps():
                     r"d &= e\end{aligned}")
 
 
+def test_a_remark_of_two_lines_becomes_a_row():
+    text = mathematics.block(["    a = b        (which is", " " * 22 + "well known)", "    c = d"])
+    assert text == (r"\begin{aligned}a &= b \\[3pt]" "\n" r"&\rlap{\text{(which is well known)}} \\[3pt]"
+                    "\n" r"c &= d\end{aligned}")
+
+
 def test_derivations_of_the_normalizers_are_set_as_mathematics():
     """The formulas that the reference is opened for, whatever else is shown as typed."""
     for module in ("batch_norm", "batch_renorm", "moving_average"):
