@@ -232,8 +232,8 @@ def test_rows_of_a_formula_are_aligned_and_keep_their_gaps():
 
 def test_a_remark_of_two_lines_becomes_a_row():
     text = mathematics.block(["    a = b        (which is", " " * 22 + "well known)", "    c = d"])
-    assert text == (r"\begin{aligned}a &= b \\[3pt]" "\n" r"&\rlap{\text{(which is well known)}} \\[3pt]"
-                    "\n" r"c &= d\end{aligned}")
+    assert text == (r"\begin{aligned}a &= b \\[3pt]" "\n"
+                    r"&\rlap{\text{(which is well known)}} \\[3pt]" "\n" r"c &= d\end{aligned}")
 
 
 def test_derivations_of_the_normalizers_are_set_as_mathematics():
