@@ -373,6 +373,11 @@ def test_the_search_goes_on_until_both_neighbors_of_the_best_rate_are_known():
         assert set(neighbors(peak)) <= set(tried) and set(search.START) <= set(tried)
 
 
+def test_a_gpu_trains_one_run_at_a_time(capsys):
+    assert main(["compare", *TINY, "--device", "gpu", "--processes", "2"]) == 2
+    assert "--device gpu trains one run at a time" in capsys.readouterr().err
+
+
 def test_a_search_takes_no_rate(capsys):
     assert main(["compare", *TINY, "--search", "--lr", "0.1"]) == 2
     assert "leave out --lr" in capsys.readouterr().err

@@ -84,6 +84,8 @@ def run(args: argparse.Namespace) -> int:
     data = load_data(args)
     norms = list(dict.fromkeys(args.norms))
     processes = args.processes or (1 if args.device == "gpu" else cores())
+    if args.device == "gpu" and processes > 1:
+        raise ValueError("--device gpu trains one run at a time: leave out --processes")
     if args.search:
         return search(args, norms, data, processes)
     runs = [Run(make_recipe(args, norm, seed=args.seed + k), data, args.device)
