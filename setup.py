@@ -37,4 +37,5 @@ class BuildWithResults(build_py):
                 (target / f"{folder.name}.jsonl.gz").write_bytes(packed)
 
 
-setup(cmdclass={"build_py": BuildWithResults})
+if __name__ == "__main__":
+    setup(cmdclass={"build_py": BuildWithResults})

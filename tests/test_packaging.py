@@ -1,13 +1,17 @@
 """What is said in several files is the same in all of them."""
 
 import ast
+import gzip
+import importlib
 import re
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
 import minibn
+from minibn.replication import load_results, published
 
 ROOT = Path(__file__).parents[1]
 if sys.version_info >= (3, 11):
@@ -89,3 +93,35 @@ def test_every_workflow_and_hook_calls_a_command_of_the_project():
     assert ".ci/run" in workflow and workflow.count("run:") == 1
     hooks = text(".pre-commit-config.yaml")
     assert re.findall(r"entry: (.*)", hooks) == ["make lint"]
+
+
+@pytest.fixture
+def pack(monkeypatch):
+    """What setup.py puts into a wheel for a folder of results."""
+    pytest.importorskip("setuptools")
+    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.delitem(sys.modules, "setup", raising=False)
+    return importlib.import_module("setup").pack
+
+
+def test_packed_results_are_the_results(pack, tmp_path, monkeypatch):
+    """An installed package has them packed; none is lost, and none is changed."""
+    some = tmp_path / "some"
+    for path in sorted((ROOT / "results" / "scaled").rglob("*b5-s1.json"))[:4]:
+        target = some / path.relative_to(ROOT / "results" / "scaled")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    monkeypatch.setattr(sys.modules["minibn.replication.published"], "PACKED", tmp_path)
+    (tmp_path / "mine.jsonl.gz").write_bytes(pack(some))
+    assert pack(some) == pack(some) and pack(tmp_path / "nothing") == b""
+    found, expected = published("mine"), load_results(some)
+    assert len(found) == 4 and list(found) == list(expected)
+    with pytest.raises(FileNotFoundError, match="no results 'other' here: only mine"):
+        published("other")
+    (tmp_path / "bad.jsonl.gz").write_bytes(gzip.compress(b"{}\n"))
+    with pytest.raises(ValueError, match="bad.jsonl.gz, line 1 is not a result"):
+        published("bad")
+
+
+def test_a_clone_reads_its_own_folder():
+    assert len(published("scaled")) == len(load_results(ROOT / "results" / "scaled"))
