@@ -132,7 +132,8 @@ def batch_norm_backward(dy: Array, cache: BatchNormCache) -> tuple[Array, Array,
     """
     x, mu, _, sigma, gamma = cache
     sums = products(dy, x, mu, sigma)
-    s, p, dgamma, dbeta = _products(*sums, *sums.shape[:0:-1], gamma)
+    _, parts, channels = sums.shape
+    s, p, dgamma, dbeta = _products(sums[0], sums[1], channels, parts, gamma)
     return _input_gradient(dy, x, mu, sigma, gamma, s, p, x.size // len(mu)), dgamma, dbeta
 
 
@@ -149,7 +150,9 @@ def batch_renorm_backward(dy: Array, cache: RenormCache) -> tuple[Array, Array, 
     """
     x, mu, sigma, gamma, r, d = cache
     sums = products(dy, x, mu, sigma)
-    s, p, dgamma, dbeta, scale = _products_renormalized(*sums, *sums.shape[:0:-1], gamma, r, d)
+    _, parts, channels = sums.shape
+    s, p, dgamma, dbeta, scale = _products_renormalized(
+        sums[0], sums[1], channels, parts, gamma, r, d)
     return _input_gradient(dy, x, mu, sigma, scale, s, p, x.size // len(mu)), dgamma, dbeta
 
 
