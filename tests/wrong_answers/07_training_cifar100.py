@@ -141,6 +141,8 @@ WRONG = {
          "the keys are A to E"),
     ],
     "threshold": [
+        (None, "n = sum(a < threshold for a in accuracy)\n"
+               "return n + 1 if n < len(accuracy) else None", "counts all epochs below"),
         ("enumerate(accuracy, 1)", "enumerate(accuracy)", "after one epoch"),
         ("enumerate(accuracy, 1)", "enumerate(accuracy, 2)", "one too many"),
         ("value >= threshold", "value > threshold", "has reached it"),
@@ -160,7 +162,7 @@ WRONG = {
         ("return epoch", "return [epoch]", "has reached it"),
         (None, "return int(np.argmax(accuracy)) + 1", "the *first* epoch"),
         (None, "return int(np.argmax(np.array(accuracy) >= threshold)) + 1", "never reached"),
-        (None, "return sum(a < threshold for a in accuracy) + 1", "one too many"),
+        (None, "return sum(a < threshold for a in accuracy) + 1", "counts all epochs below"),
         (None, "return sum(a >= threshold for a in accuracy)", "one too few"),
         (None, "return [a >= threshold for a in accuracy].index(True) + 1", "ValueError"),
         (None, "for epoch, value in enumerate(accuracy, 1):\n    if value >= 0.6:\n"
@@ -200,6 +202,7 @@ WRONG = {
         ("return {", "chosen = {", "a dict"),
     ],
     "peeking": [
+        (None, "return (rng.binomial(n, 0.4, (trials, 4)) / n).max(1).mean() - 0.4", "not always 4"),
         (" - 0.4)", ")", "subtract the true"),
         ("(trials, R)) / n", "(trials, R + 1)) / n", "the best of"),
         ("(trials, R)) / n", "(trials, R - 1)) / n", "the best of"),
@@ -298,6 +301,13 @@ WRONG = {
         ("return dx, (dy", "return (dy", "3 things"),
     ],
     "loop": [
+        (None, LOOP.replace("    optimizer.step()\n", "").replace(
+            "return losses", "optimizer.step()\nreturn losses"), "belongs in the loop"),
+        ("        optimizer.step()\n", "        model.forward(x, training=True)\n"
+         "        optimizer.step()\n", "8 forward passes"),
+        ("losses.append(float(loss))", "losses.append(softmax_cross_entropy(model.forward(x), "
+         "labels)[0])", "after the steps"),
+        ("backward(1.0, cache)", "backward(1.0, cache) * len(labels)", "no factor"),
         ("        optimizer.step()\n", "", "optimizer.step()"),
         ("training=True", "training=False", "TooEarly"),
         ("return losses", "return losses[-1]", "as a list"),

@@ -9,6 +9,8 @@ RAISE = 'raise TypeError(f"x must be an array, not {type(x).__name__}")'
 
 WRONG = {
     "module": [
+        (None, "if hasattr(x, 'dtype'):\n    return far if isinstance(x, Far) else np\n"
+               "raise TypeError(type(x).__name__)", "is not an array"),
         ("return np", "return far", "np itself"),
         ("return far", "return np", "far itself"),
         (RAISE, "return np", "is not an array"),
@@ -30,6 +32,7 @@ WRONG = {
         (RAISE, 'raise TypeError("no array")', "name its type"),
     ],
     "free": [
+        (None, "return (0.5 * (z - target) ** 2).mean()", "for all errors"),
         ("xp = module_of(z)", "xp = np", "not from np"),
         ("xp.where", "np.where", "not from np"),
         (".mean()", ".mean().__float__()", "copied down"),
@@ -107,6 +110,7 @@ WRONG = {
         ("return (", "y = (", "None"),
     ],
     "bytes": [
+        (None, "return images // batch_size * (batch_size * 6912 + 8)", "one label for each batch"),
         ("batches * batch_size *", "images *", "dropped"),
         ("images // batch_size", "-(-images // batch_size)", "not filled up"),
         (" * 4 + 8", " + 8", "has 4 bytes"),
@@ -200,7 +204,7 @@ WRONG = {
         (None, "end = 0.0\nfor i in range(launches):\n    end = max(end, i * c) + k * batch_size\n"
                "return end", "launched at c, not at 0"),
         (None, "end = 0.0\nfor i in range(1, launches):\n    end = max(end, i * c) + k * batch_size\n"
-               "return end", "largest error"),
+               "return end", "last kernel is missing"),
     ],
 }
 

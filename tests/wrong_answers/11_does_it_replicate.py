@@ -9,6 +9,7 @@ SEEDS = "int(np.ceil(((1.96 + 0.84) * s / delta) ** 2))"
 HALF = "t_quantile(0.975, S - 1) * s / np.sqrt(S)"
 WRONG = {
     "z": [
+        (None, "d = abs(a1 - a2)\nreturn (a1 - a2) / np.sqrt(d * (1 - d) / n)", "is no accuracy"),
         (" + a2 * (1 - a2) / n", "", "not the first alone"),
         ("a1 * (1 - a1) / n + a2", "a2", "not the second alone"),
         ("np.sqrt(variance)", "variance", "divide by its root"),
@@ -35,6 +36,8 @@ WRONG = {
         (None, "return round((a1 - a2) / np.sqrt((a1 * (1 - a1) + a2 * (1 - a2)) / n), 1)", "z of"),
     ],
     "interval": [
+        (None, "S = len(values)\nreturn values.mean(), t_quantile(0.975, 4) * values.std(ddof=1) "
+               "/ np.sqrt(S)", "not always 4"),
         (", ddof=1", "", "ddof=1"),
         (" / np.sqrt(S)", "", "another *run*"),
         ("t_quantile(0.975, S - 1)", "1.96", "Student's t"),
@@ -61,6 +64,8 @@ WRONG = {
                "return found.mean, found.half", "Not an answer"),
     ],
     "paired": [
+        (None, "(a, b), (c, d) = interval(first), interval(second)\nreturn a - c, b - d",
+         "is no half width"),
         (PAIRED, "(np.mean(first) - np.mean(second), t_quantile(0.975, len(first) - 1) * np.hypot("
          "np.std(first, ddof=1), np.std(second, ddof=1)) / np.sqrt(len(first)))", "independent"),
         (PAIRED, "(np.mean(first) - np.mean(second), interval(first)[1] + interval(second)[1])",
@@ -127,6 +132,7 @@ WRONG = {
         ("return d", "d", "2 things"),
     ],
     "seeds": [
+        (None, "return int(np.ceil(2.8 * s / delta) ** 2)", "after squaring"),
         ("(1.96 + 0.84)", "1.96", "power"),
         ("** 2", "", "square"),
         ("np.ceil", "np.floor", "round up"),
@@ -213,6 +219,10 @@ WRONG = {
         (None, 'return {"zero start": None, "clip": None, "test mode": None}', "0 of 2 points"),
     ],
     "claim": [
+        (None, "(m, h), S = paired(first, second), len(first)\n"
+               "s = np.hypot(np.std(first, ddof=1), np.std(second, ddof=1))\n"
+               "t = t_quantile(0.975, S - 1) + t_quantile(0.8, S - 1)\n"
+               "return m, h, t * s / np.sqrt(S), verdict(m - h, m + h, size)", "use the pairs"),
         ("mean, half = paired(first, second)\n", "mean, half = paired(second, first)\n", "the sign"),
         ("mean, half = paired(first, second)\n",
          "mean = np.mean(first) - np.mean(second)\n"
@@ -273,9 +283,13 @@ ALSO_RIGHT = {
     "verdict": [
         (None, "if low > 0:\n    return (\"Smaller than the paper's\" if high < size else\n"
                "            \"larger than the paper's\" if low > size else \"the paper's size\")\n"
+               "return 'excluded' if high < size else 'inconclusive'"),
+        (None, "if low > 0:\n    return ('smaller than the paper\\u2019s' if high < size else\n"
+               "            'larger than the paper\\u2019s' if low > size else 'the paper\\u2019s size')\n"
                "return 'excluded' if high < size else 'inconclusive'")],
     "design": [('(("debias", "moving"), ("brn", "moving"))', '[["brn", "moving"], ["debias", "moving"]]'),
-               ('("debias", "moving"), ("brn", "moving")', '("debias", "batch"), ("brn", "batch")')],
+               ('("debias", "moving"), ("brn", "moving")', '("debias", "batch"), ("brn", "batch")'),
+               ('(("debias", "moving"), ("brn", "moving"))', '{("brn", "moving"), ("debias", "moving")}')],
     "claim": [(None, "d = np.asarray(first) - np.asarray(second)\nS, m = len(d), d.mean()\n"
                      "e = d.std(ddof=1) / np.sqrt(S)\nh = t_quantile(0.975, S - 1) * e\n"
                      "return [m, h, h + t_quantile(0.8, S - 1) * e, verdict(m - h, m + h, size)]")],

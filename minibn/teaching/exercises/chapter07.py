@@ -82,7 +82,7 @@ def check_limit(answer: Any, part: Any) -> None:
             short = {f"the sum has not ended: after {n} terms it is still far from its limit."
                      if n < 50 else f"nearly: after {n} terms the sum has not reached its limit.":
                      (1 - rho**n) / (1 - rho) for n in (2, 3, 4, 5, 10, 20, 50, 100)}
-            equal(f"the limit for momentum {rho:.3f}", got, want, {
+            equal(f"the limit for momentum {rho:.3g}", got, want, {
                 "that is 1 − ρ; at the end v = ρ·v + 1, solve it for v.": 1 - rho,
                 "that is the limit of an average; (7.1) is a sum.": 1.0,
                 "the sum begins with 1: for ρ = 0, v is 1.": rho * want,

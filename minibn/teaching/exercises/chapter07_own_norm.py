@@ -105,7 +105,10 @@ def check_averages(name: str, case: tuple[Any, ...], got: Any, cache: Any) -> No
             x.var((0, 1, 2), ddof=1) + EPS),
         "one σ_B for each channel: a mean over images and positions.": np.sqrt(x.var(0) + EPS),
         "ε is missing.": x.std((0, 1, 2)),
-        "ε belongs under the root.": x.std((0, 1, 2)) + EPS})
+        "ε belongs under the root.": x.std((0, 1, 2)) + EPS,
+        "all means run over images and positions, the axes 0, 1 and 2.": np.sqrt(x.var(0) + EPS),
+        "μ_B is a mean over images and positions, the axes 0, 1 and 2.":
+            np.sqrt(((x - x.mean(0)) ** 2).mean((0, 1, 2)) + EPS)})
     for which, value, new, old, of_batch in (("mu", got[1], new_mu, mu, mu_B),
                                              ("sigma", got[2], new_sigma, sigma, sigma_B)):
         corrected = {"return the raw average, which the next step needs; the corrected one is a "
@@ -213,6 +216,7 @@ def check_backward(answer: Any, part: Any) -> None:
             "r is missing in g = γ·r·dy.": want[0] / r,
             "γ is missing in g = γ·r·dy.": want[0] / gamma,
             "divide by σ_B at the end.": want[0] * sigma_B,
+            "divide by σ_B once.": want[0] / sigma_B,
             "the term with mean(g) is missing.": (g - two) / sigma_B,
             "the term with x̄·mean(g·x̄) is missing.": (g - mean(g)) / sigma_B,
             "both mean terms are missing. r and d are constants, μ_B and σ_B are not.": g / sigma_B,
@@ -233,16 +237,41 @@ def train_on(model: Any, optimizer: Any, batches: Iterable[tuple[Array, Array]])
     return losses
 
 
+class Counted(Sequential):
+    """A network that counts its forward passes in training mode."""
+
+    passes = 0
+
+    def forward(self, x: Array, training: bool = False, watch: Any = None) -> Array:
+        self.passes += bool(training)
+        return super().forward(x, training, watch)
+
+
+def mistaken_steps(model: Any, optimizer: Any, batches: Iterable[tuple[Array, Array]],
+                   factor: float = 1.0, steps: int = 1, at_the_end: bool = False) -> list[float]:
+    """`train_on` with a mistake; returns the losses after the steps."""
+    after = []
+    for x, labels in batches:
+        _, cache = softmax_cross_entropy(model.forward(x, training=True), labels)
+        model.backward(softmax_cross_entropy_backward(factor, cache))
+        for _ in range(0 if at_the_end else steps):
+            optimizer.step()
+        after.append(float(softmax_cross_entropy(model.forward(x), labels)[0]))
+    if at_the_end:
+        optimizer.step()
+    return after
+
+
 @exercise("7.11", "the loop", answer="train_on", points=2, library=train_on, allow=(
     "minibn.losses", "minibn.layer", "minibn.layers", "minibn.norms", "minibn.optim.SGD",
-    "minibn.kernels"))
+    "minibn.kernels", "minibn.teaching.exercises.chapter07_own_norm.Counted"))
 def check_loop(answer: Any, part: Any) -> None:
     rng = np.random.default_rng()
     batches = [(rng.normal(size=(6, 5)), rng.integers(0, 3, 6)) for _ in range(4)]
 
-    def made() -> tuple[Sequential, SGD]:
-        model = Sequential(Linear(5, 7, seed=1, dtype=np.float64), ReLU(),
-                           Linear(7, 3, seed=2, dtype=np.float64))
+    def made() -> tuple[Counted, SGD]:
+        model = Counted(Linear(5, 7, seed=1, dtype=np.float64), ReLU(),
+                        Linear(7, 3, seed=2, dtype=np.float64))
         return model, SGD(model, 0.1)
 
     mine, right = made(), made()
@@ -257,14 +286,34 @@ def check_loop(answer: Any, part: Any) -> None:
         train_on(*once, batches[:1])
         require(not all(np.array_equal(moved[name], p) for name, p in once[0].params.items()),
                 "there was one step only, and there are more batches. Is the `return` in the loop?")
+        mistakes = {}
+        for hint, options in (
+                ("optimizer.step() ran once, after the loop. It belongs in the loop.",
+                 {"at_the_end": True}),
+                ("there were two steps for each batch.", {"steps": 2}),
+                ("the gradient of the loss is 1.0, not −1.0: the step has the minus.",
+                 {"factor": -1.0}),
+                ("the loss is a mean over the batch already: no division by its size.",
+                 {"factor": 1 / 6}),
+                ("the loss is a mean over the batch: no factor for its size.", {"factor": 6.0})):
+            other = made()
+            mistaken_steps(*other, batches, **options)
+            mistakes[hint] = other[0].params
         for name, p in right[0].params.items():
-            equal(f"the parameter {name} after {len(batches)} steps", moved[name], p)
+            equal(f"the parameter {name} after {len(batches)} steps", moved[name], p,
+                  {hint: params[name] for hint, params in mistakes.items()})
     with part(1):
         require(isinstance(got, list | tuple | np.ndarray) and np.ndim(got) > 0,
                 f"return the losses of all updates, as a list. This is {what(got)}.")
         require(len(got) == len(want), f"there should be a loss for each of the {len(want)} "
                 f"batches; there are {len(got)}.")
         equal("the losses", [float(loss) for loss in got], want, {
+            "these are the losses after the steps; take the loss of the forward pass before.":
+                mistaken_steps(*made(), batches),
             "each loss is that of its own batch, not a running mean.":
                 np.cumsum(want) / np.arange(1, 5),
             "each loss is that of its own batch, not a running sum.": np.cumsum(want)})
+        passes = mine[0].passes
+        require(passes == len(batches), f"there were {passes} forward passes with training=True "
+                f"for {len(batches)} batches. One for each is enough, and a second one would "
+                "update the moving averages of a normalization again.")

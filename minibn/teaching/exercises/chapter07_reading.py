@@ -63,6 +63,10 @@ def check_epochs(answer: Any, part: Any) -> None:
 
     with part(1):
         is_(run, 0.6, 2, "one too few: `accuracy[0]` is the accuracy after one epoch, not after 0.")
+        rising = [0.1, 0.4, 0.62, 0.66]
+        if same(answer(rising, 0.6), 3):                # right as long as the accuracy only rises
+            is_(run, 0.6, 4, "that counts all epochs below the threshold, also the later ones. "
+                             "Return the *first* epoch that reached it.")
         is_(run, 0.6, 4, "one too many: `accuracy[0]` is the accuracy after the first epoch.")
         is_(run, 0.6, 5, "return the *first* epoch that reached the threshold. The later fall does "
                          "not matter.")
@@ -230,6 +234,8 @@ def check_peeking(answer: Any, part: Any) -> None:
               "standard error", got / unit, want / unit, {
             hint: mistake / unit for hint, mistake in {
                 "it fits normal numbers; draw counts, with `rng.binomial`.": normal,
+                "R is the argument, not always 4.":
+                    np.array([expected_gain(4, n) for _, n in cases]),
                 "it fits the best of R + 1 accuracies.":
                     np.array([expected_gain(R + 1, n) for R, n in cases]),
                 "it fits the best of R − 1 accuracies.":

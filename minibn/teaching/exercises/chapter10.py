@@ -28,7 +28,7 @@ def check_module(answer: Any, part: Any) -> None:
                                     f"{name_of(answer(x))}.")
             require(answer(Far(x)) is far, "for a Far array return the module far itself; you "
                                           f"return {name_of(answer(Far(x)))}.")
-        for other in ([1.0, 2.0], 3.0, None, "text"):
+        for other in ([1.0, 2.0], 3.0, None, "text", np.float64(3.0)):
             try:
                 found = answer(other)
             except TypeError as error:
@@ -60,6 +60,8 @@ def check_both(answer: Any, part: Any) -> None:
     mistakes = {
         "the mean is missing: return one number.": np.where(error < 1, error**2 / 2, error - 0.5),
         "a mean, not a sum.": 15 * want,
+        "that is 0.5·error² for all errors; the large ones have error − 0.5.":
+            (error**2 / 2).mean(),
         "0.5·error² is for the small errors, error − 0.5 for the large ones.":
             np.where(error < 1, error - 0.5, error**2 / 2).mean(),
         "the −0.5 of the large errors is missing.": np.where(error < 1, error**2 / 2, error).mean(),
@@ -148,6 +150,8 @@ def check_bytes(answer: Any, part: Any) -> None:
                 "the last, incomplete batch is dropped, and not filled up.":
                     -(-images // size) * size * 6920,
                 "these are numbers; a float32 has 4 bytes.": each * (24 * 24 * 3 + 8),
+                "each image has a label; that is one label for each batch.":
+                    whole * (size * 6912 + 8),
                 "a label is a number, too, and has 8 bytes.": each * (24 * 24 * 3 * 4 + 1),
                 "the labels go up, too: 8 bytes each.": each * 6912,
                 "float32, not float64: 4 bytes a number.": each * (24 * 24 * 3 * 8 + 8),
@@ -260,6 +264,8 @@ def check_step_time(answer: Any, part: Any) -> None:
                     np.full(4, step_time(launches, c, k, 1)),
                 "the kernels i = 1 … launches: the first is launched at c, not at 0.":
                     steps(launches, c, k) - c,
+                "the last kernel is missing: range(1, launches) ends at launches − 1.":
+                    steps(launches - 1, c, k),
                 "that is the time of one image.": steps(launches, c, k) / sizes,
                 "`launches` is an argument, not always 1000.": steps(1000, c, k),
                 "c is an argument, not always 5.": steps(launches, 5.0, k),

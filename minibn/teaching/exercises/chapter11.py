@@ -47,6 +47,8 @@ def check_z(answer: Any, part: Any) -> None:
                 "variances add up, for a difference too.":
                     d / np.sqrt(abs(v1 - v2)) if v1 != v2 else np.inf,
                 "that is the difference; divide it by its standard error.": d,
+                "a difference is no accuracy: its variance is the sum of both variances.":
+                    d / np.sqrt(abs(d) * (1 - abs(d)) / n),
                 "that is the standard error of the difference.": np.sqrt(v1 + v2),
                 "the variance of a difference is the sum of both variances, not their mean.":
                     d / np.sqrt((v1 + v2) / 2),
@@ -84,6 +86,8 @@ def check_interval(answer: Any, part: Any) -> None:
                 "that is for another *run*; the mean is known √S times better.": t * s,
                 "1.96 is for many runs; for few, use Student's t.": 1.96 * s / np.sqrt(S),
                 "S − 1 degrees of freedom, not S.": t_quantile(0.975, S) * s / np.sqrt(S),
+                "S − 1 degrees of freedom, not always 4: S is the number of runs.":
+                    t_quantile(0.975, 4) * s / np.sqrt(S),
                 "S − 1 degrees of freedom, not S − 2.":
                     t_quantile(0.975, max(S - 2, 1)) * s / np.sqrt(S),
                 "2.5 % on each side, so the quantile at 0.975.":
@@ -137,6 +141,8 @@ def check_paired(answer: Any, part: Any) -> None:
                 "differences.": t * apart,
                 "that treats the two as independent, with 2S − 2 degrees of freedom. Use the "
                 "differences, seed by seed.": t_quantile(0.975, 2 * S - 2) * apart,
+                "a difference of half widths is no half width. Use the differences, seed by seed.":
+                    interval(one)[1] - interval(two)[1],
                 "the two intervals do not add up to that of the difference. Use the differences, "
                 "seed by seed.": interval(one)[1] + interval(two)[1],
                 "two half widths do not add up in squares either, because the seeds are shared. "
@@ -248,6 +254,7 @@ def check_seeds(answer: Any, part: Any) -> None:
             "where the formula gives a whole number, that many are enough: np.ceil, and not "
             "int(…) + 1.": np.floor(exact) + 1,
             "a whole number: round up.": exact,
+            "round up last, after squaring.": np.ceil(2.8 * s / delta) ** 2,
             "that is with Student's t. It is more exact, but the task asks for the formula with "
             "1.96 + 0.84.": [seeds_with_student(*pair) for pair in zip(s, delta, strict=True)],
             "1.96 and 0.84 are added before squaring.":
@@ -285,6 +292,8 @@ def check_design(answer: Any, part: Any) -> None:
     for question, points in (("zero start", 0.5), ("clip", 0.75), ("test mode", 0.75)):
         with part(points):
             pair = found[question]
+            if isinstance(pair, set | frozenset):                 # the order does not matter
+                pair = tuple(pair)
             require(isinstance(pair, tuple | list) and len(pair) == 2
                     and all(isinstance(one, tuple | list) and len(one) == 2 and one[0] in NAMES
                             and one[1] in ("moving", "batch") for one in pair),

@@ -24,14 +24,19 @@ def verdict(low: float, high: float, size: float) -> str:
     return LARGER if low > size else PAPER
 
 
+def plain(word: Any) -> Any:
+    """A word in small letters, with the straight apostrophe; anything else as it is."""
+    return word.strip().lower().replace("\u2019", "'") if isinstance(word, str) else word
+
+
 @exercise("11.6", "a verdict", answer="verdict", points=2, library=verdict)
 def check_verdict(answer: Any, part: Any) -> None:
     def judge(low: float, high: float, size: float) -> str:
         word = answer(low, high, size)
-        require(isinstance(word, str) and word.strip().lower() in WORDS,
+        require(isinstance(word, str) and plain(word) in WORDS,
                 f"({low:g}, {high:g}) and the size {size:g}: {what(word)} is not one of the "
                 f"words {', '.join(map(repr, WORDS))}.")
-        return word.strip().lower()
+        return str(plain(word))
 
     def check(*cases: tuple[float, float, float, str, str]) -> None:
         for low, high, size, want, hint in cases:
@@ -101,6 +106,8 @@ def check_claim(answer: Any, part: Any) -> None:
                   judge_claim(one, two, 0.4)[2], {
                 "that is the half width: a true difference of this size is shown in half of the "
                 "replications. Add the second quantile.": t * s / np.sqrt(S),
+                "use the pairs: the standard deviation of the differences, seed by seed.":
+                    (t + power) * np.hypot(one.std(ddof=1), two.std(ddof=1)) / np.sqrt(S),
                 "divide by √S.": (t + power) * s,
                 "divide by √S, not by S.": (t + power) * s / S,
                 "1.96 and 0.84 are for many seeds; for few, use Student's t.":
@@ -113,6 +120,6 @@ def check_claim(answer: Any, part: Any) -> None:
     with part(1):
         for one, two, got in tried:
             mean, half, _, want = judge_claim(one, two, 0.4)
-            require(isinstance(got[3], str) and got[3].strip().lower() == want,
+            require(isinstance(got[3], str) and plain(got[3]) == want,
                     f"for the interval ({mean - half:.2f}, {mean + half:.2f}) and the size 0.4 "
                     f"the verdict is {want!r}, not {what(got[3])}.")
