@@ -96,6 +96,15 @@ def test_the_headline_is_the_verdicts():
     assert headline(MEDIUM, made_up_replication(arms=("S",))) == ""
 
 
+def test_verdicts_of_an_unfinished_arm_are_not_final(whole):
+    runs = [r for r in whole if r.job.name != "bn-b5-w24-lr0.01-e15-s105"]
+    some = Results(runs)
+    assert not progress(MEDIUM, some)["A"].complete
+    assert page(MEDIUM, some).count("(not final)") == 4
+    assert headline(MEDIUM, some).startswith("**Not final, with ")
+    assert "not final" not in page(MEDIUM, whole).lower()
+
+
 def test_lag_transient_and_batches_are_computed_from_their_runs(whole):
     found = lag(MEDIUM, whole)
     # The made-up reestimated accuracy is 0.2 points above BN's own.

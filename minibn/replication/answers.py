@@ -48,7 +48,8 @@ IN_WORDS = {
 REMARKS = {NO_DIFFERENCE: "no difference within 0.4 points", REVERSED: "the order is reversed",
            "": ""}
 
-HEADLINE = "**Against BN: {bn}. Against BRN: {brn}.**"
+HEADLINE = "**{so_far}Against BN: {bn}. Against BRN: {brn}.**"
+SO_FAR = "Not final, with {done} of {total} main runs. "
 FINAL = ("**Final accuracy.** With each method at its own best learning rate, {means} after "
          "{epochs} epochs ({n} seeds). renorm_debias minus BN is {bn} (95 % interval {range_bn}; "
          "the paper {paper_bn}): {verdict_bn}. renorm_debias minus BRN is {brn} ({range_brn}; the "
@@ -86,7 +87,9 @@ def headline(size: Size, results: Results) -> str:
     final, speed = by_outcome(size, results, "final"), by_outcome(size, results, "speed")
     if final is None or speed is None:
         return ""
-    return HEADLINE.format(**{
+    main = progress(size, results)["A"]
+    so_far = "" if main.complete else SO_FAR.format(done=main.done, total=main.total)
+    return HEADLINE.format(so_far=so_far, **{
         other: f"higher final accuracy, {in_words(final[other])}; faster, {in_words(speed[other])}"
         for other in ("bn", "brn")})
 

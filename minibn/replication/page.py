@@ -149,18 +149,18 @@ def runs_in_words(size: Size, results: Results) -> str:
 def claims_table(size: Size, results: Results) -> str:
     """Claim, paper, here with interval, verdict."""
     final, speed = by_outcome(size, results, "final"), by_outcome(size, results, "speed")
-    reached = ratios(size, results)
+    reached, done = ratios(size, results), progress(size, results)["A"].complete
     rows = []
     for other in ("bn", "brn"):
         rows.append([f"renorm_debias ends higher than {title(other)}",
                      {"bn": "66.2 against 65.8 %", "brn": "66.2 against 64.9 %"}[other],
-                     *contrast_cells(final[other] if final else None)])
+                     *contrast_cells(final[other] if final else None, done)])
     for other in ("bn", "brn"):
         rows.append([f"renorm_debias is faster than {title(other)}: accuracy over the first "
                      f"{size.drops[0]} epochs",
                      {"bn": "15 against 23 epochs", "brn": "15 against 18 epochs"}[other]
                      + paper_points(speed[other] if speed else None),
-                     *contrast_cells(speed[other] if speed else None)])
+                     *contrast_cells(speed[other] if speed else None, done)])
     for other in ("bn", "brn"):
         rows.append([f"the same as a ratio of updates, renorm_debias to {title(other)}",
                      f"{PAPER_TIME[other]:.2f}", *ratio_cells(reached.get((other, 0.9)))])
@@ -172,13 +172,14 @@ def claims_table(size: Size, results: Results) -> str:
     return markdown(["claim", "paper", "here", "verdict"], rows)
 
 
-def contrast_cells(contrast: Contrast | None) -> list[str]:
-    """Difference and verdict of a primary test."""
+def contrast_cells(contrast: Contrast | None, done: bool) -> list[str]:
+    """Difference and verdict of a primary test; done: whether its arm is complete."""
     if contrast is None or contrast.difference is None:
         return ["not run yet", "–"]
     remark = REMARKS[contrast.remark]
     return [with_interval(contrast.difference),
-            f"**{contrast.verdict}**" + (f"; {remark}" if remark else "")]
+            f"**{contrast.verdict}**" + (f"; {remark}" if remark else "")
+            + ("" if done else " (not final)")]
 
 
 def paper_points(contrast: Contrast | None) -> str:
