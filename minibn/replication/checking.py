@@ -57,7 +57,10 @@ def check_modes(result: Result) -> None:
 
 
 def check_answers(result: Result) -> None:
-    """For each test image a bit, as many of them 1 as the accuracy says."""
+    """For each test image a bit, as many of them 1 as the accuracy says.
+
+    Up to two in a thousand more or less: another rounding may turn a tie between two classes.
+    """
     if result.status != "done":
         if result.right:
             raise ValueError("it diverged, and names classes")
@@ -66,7 +69,7 @@ def check_answers(result: Result) -> None:
     if given != -(-count // 8):
         raise ValueError(f"right has {given:,} bytes for {count:,} test images")
     bits = np.unpackbits(np.frombuffer(bytes.fromhex(result.right), np.uint8))
-    if bits[count:].any() or abs(bits.sum() - count * result.final()) > 1e-6:
+    if bits[count:].any() or abs(bits.sum() - count * result.final()) > max(1, count / 500) + 1e-6:
         raise ValueError(f"right names {bits.sum()} of {count} images, and the accuracy is "
                          f"{result.final()}")
 
