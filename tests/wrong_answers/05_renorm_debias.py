@@ -4,6 +4,7 @@ For each exercise: (what to replace in the solution, by what, words of the hint 
 """
 
 GRID = 'for start in ("one", "zero") for clip in (True, False) for seed in (0, 1, 2)]'
+TESTED = "xhat = (x - mu / (1 - 0.99**t)) / (sigma / (1 - 0.99**t))"
 
 WRONG = {
     "prediction": [
@@ -34,6 +35,9 @@ WRONG = {
         ('"d": (0.5, 5)', '"d": (1, 0)', "frozen in testing"),
         (None, "return [(1, 0), (1 / 3, 0.2), (3, 2), (0.5, 5), (1 / 3, 0.25)]", "Return a dict"),
         (None, 'return dict.fromkeys("abcde", 1)', "shape ()"),
+        (', "e": (1 / 3, 0.25)', "", "Situation e is missing"),
+        ('"e": (1 / 3, 0.25)', '"e": (0.33, 0.25)', "three correct digits"),
+        ('"b": (1 / 3,', '"b": (0.33,', "three correct digits"),
     ],
     "step": [
         ("t = t + 1", "t = t + 2", "t counts steps"),
@@ -103,7 +107,7 @@ WRONG = {
         ("gamma * r * dy", "r * dy", "γ is missing"),
         ("g.mean(0) - xbar * (g * xbar).mean(0)",
          "g.mean(0) - (xbar * r + d) * (g * (xbar * r + d)).mean(0)", "plain x̄"),
-        ("(g - g.mean(0) - xbar * (g * xbar).mean(0))", "g", "they are constants here"),
+        ("(g - g.mean(0) - xbar * (g * xbar).mean(0))", "g", "constants here"),
         ("g - g.mean(0) - ", "g - ", "through μ_B"),
         (" - xbar * (g * xbar).mean(0)", "", "through σ_B"),
         ("g - g.mean(0)", "g + g.mean(0)", "sign of the mean(g)"),
@@ -119,6 +123,8 @@ WRONG = {
         ("return dx, (dy * (xbar * r + d)).sum(0), dy.sum(0)",
          "return dx, dy.sum(0), (dy * (xbar * r + d)).sum(0)", "that is dβ"),
         ("/ sigma_B\n    return dx", "/ sigma_B * d\n    return dx", "leave it out of dx"),
+        (" + eps", "", "dx: ε is missing"),
+        (" + eps", "", "dgamma: ε is missing"),
     ],
     "clipping_acts": [
         (" | (np.abs(d) > d_max)", "", "d can be clipped"),
@@ -149,9 +155,11 @@ WRONG = {
                'for seed in (0, 1, 2)]', "All four"),
         ('"moving", "seed"', '"batch" if start == "zero" else "moving", "seed"',
          "third difference"),
+        ('"moving", "seed"', '"batch" if seed else "moving", "seed"', "third difference"),
+        (GRID, GRID[:-1] + '] * 2', "are the same"),
         ('"seed": seed', '"seed": seed + 3 * clip', "same seeds"),
-        ("(0, 1, 2)", "(0,)", "anecdote"),
-        ("(0, 1, 2)", "(0, 0, 0)", "twice"),
+        ("(0, 1, 2)", "(0,)", "at least three"),
+        ("(0, 1, 2)", "(0, 0, 0)", "are the same"),
         ("(0, 1, 2)", "(-1, 0, 1)", "0 or more"),
         ("(0, 1, 2)", "(0, 0.5, 1)", "an integer"),
         ("(0, 1, 2)", '("a", "b", "c")', "an integer"),
@@ -177,6 +185,9 @@ WRONG = {
          "summary(results['zero', True] - results['one', False])", "the clip changes, too"),
         ("summary(with_clip - without)", "summary(without - with_clip)", "other way round"),
         ("summary(with_clip - without)", "summary((with_clip - without) / 2)", "no half"),
+        ("return summary((with_clip + without) / 2), summary(with_clip - without)",
+         "return summary(with_clip - without), summary((with_clip + without) / 2)",
+         "the effect of the start comes first"),
         (" / np.sqrt(len(a))", "", "1/√n"),
         (" / np.sqrt(len(a))", " / len(a)", "not by n"),
         ("summary(with_clip - without)", "summary((with_clip + without) / 2)",
@@ -204,7 +215,7 @@ WRONG = {
         ("gamma * xhat + beta", "gamma * (xhat + beta)", "not β"),
         ("xhat, self.state, r, d", "xhat, _, r, d", "Is the new state kept?"),
         ("self.cache = x, gamma, r, d, 1e-5", "self.cache = x, gamma, 1.0, 0.0, 1e-5",
-         "r and d of the batch"),
+         "r and d of the batch must"),
         ("self.cache = x, gamma, r, d, 1e-5", "self.cache = x, 1.0, r, d, 1e-5",
          "γ must go into the cache"),
         ("self.cache = x, gamma, r, d, 1e-5", "pass", "TypeError"),
@@ -222,6 +233,17 @@ WRONG = {
          "return (x - mu / (1 - 0.99**t)) / (sigma / (1 - 0.99**t))",
          "γ and β are missing in testing"),
         ("return gamma * xhat + beta", "gamma * xhat + beta", "return"),
+        ("(sigma / (1 - 0.99**t))", "np.sqrt((sigma / (1 - 0.99**t)) ** 2 + 1e-5)", "ε is in σ̂"),
+        (TESTED, TESTED + "; self.cache = None", "changed the cache"),
+        (TESTED, "w = 1 - 0.99**t\n            s = np.sqrt(x.var(0) + 1e-5)\n"
+         "            r = np.clip(s * w / sigma, 1 / 3, 3)\n"
+         "            d = np.clip((x.mean(0) - mu / w) / (sigma / w), -5, 5)\n"
+         "            xhat = (x - x.mean(0)) / s * r + d", 'mode "batch"'),
+        ("self.cache = x, gamma", "self.cache = xhat, gamma", "not the batch"),
+        ("self.cache = x, gamma", "x -= x.mean(0); x /= np.sqrt(x.var(0) + 1e-5); self.cache = "
+         "x, gamma", "change x itself"),
+        ("if training:", "self.cache = x, gamma, 1, 0, 1e-5\n        if training:",
+         "changed the cache"),
     ],
 }
 
@@ -243,7 +265,10 @@ ALSO_RIGHT = {
                              "for a, b in zip(r, d)]")],
     "design": [(None, "from itertools import product\nreturn tuple({'start': s, 'clip': np.bool_(c), "
                       "'test_mode': 'moving', 'seed': np.int64(k)} for s, c, k in "
-                      "product(['zero', 'one'], [0, 1], range(5)))"), (GRID, GRID.replace("(0, 1, 2)", "range(4)")), ('"moving"', '"batch"')],
+                      "product(['zero', 'one'], [0, 1], range(5)))"), (GRID, GRID.replace("(0, 1, 2)", "range(4)")), ('"moving"', '"batch"'),
+               (None, "from itertools import product\nreturn [dict(zip(('start', 'clip', "
+                      "'test_mode', 'seed'), run)) for run in product(('one', 'zero'), "
+                      "(True, False), ('moving', 'batch'), (3, 5, 8))]")],
     "effects": [(None, "d = {c: results['zero', c] - results['one', c] for c in (True, False)}\n"
                        "both = [(d[True] + d[False]) / 2, d[True] - d[False]]\n"
                        "return [[np.mean(a), np.sqrt(np.var(a, ddof=1) / len(a))] for a in both]")],

@@ -75,10 +75,11 @@ def check_diagnosis(answer: Any, part: Any) -> None:
         require(names["C"] == "raw", "One average begins at almost 0 and ends at the right value: "
                 "that is the uncorrected one.")
     with part(1):
-        require(names["B"] == "few", "The bias of few values is the same share at EVERY step, "
-                "the first and the last.")
+        require(names["B"] == "few", "With few values the average is too small by the same "
+                "factor at EVERY step, from the first to the last.")
     with part(1):
-        require(names["A"] == "drift", "A lag begins at nothing, and it grows while σ moves.")
+        require(names["A"] == "drift", "The average of a drifting σ is right at first; its "
+                "distance from σ grows while σ changes.")
 
 
 def repair_factor(m: int) -> float:
@@ -91,12 +92,12 @@ def check_repair(answer: Any, part: Any) -> None:
     want = np.array([repair_factor(int(m)) for m in sizes])
     bessel = sizes / (sizes - 1)
     equal("the factor for m = 2, 3, 5, 10, 40", [answer(int(m)) for m in sizes], want, {
-        "that is E[σ_B]/σ; the repair is one over it.": 1 / want,
+        "that is E[σ_B]/σ; the factor that repairs it is its inverse.": 1 / want,
         "Bessel's factor repairs the variance; σ̂ would still be too small. See the hint.":
             np.sqrt(bessel),
         "that is Bessel's factor of the variance; σ̂ is a standard deviation.": bessel,
-        "the unbiased sample deviation's factor: right where σ_B was divided by m − 1, but ours "
-        "is divided by m.": want / np.sqrt(bessel),
+        "that is the factor for a standard deviation that divides by m − 1; σ_B divides by m.":
+            want / np.sqrt(bessel),
         "√(m/2), not √(2/m): the repair undoes the formula.": want * 2 / sizes,
         "the root is missing: √(m/2).": want * np.sqrt(sizes / 2),
         "the gamma functions are upside down.": sizes / 2 / want,

@@ -35,7 +35,7 @@ def in_place(v: Array, alpha: float) -> tuple[Array, Array]:
 
 @exercise("4.1", "average and correct", answer="average", points=2, library=average)
 def check_average(answer: Any, part: Any) -> None:
-    slip1 = "you wrote the corrected value back into s (slip 1 of the notebook)."
+    slip1 = "you wrote the corrected value back into s (slip 1 of notebook 04)."
     number = "α is an argument: do not write a number in its place."
     want = {alpha: average(VALUES, alpha) for alpha in (0.9, 0.6)}
     got = {alpha: unpack(answer(VALUES, alpha), "raw, corrected") for alpha in want}
@@ -49,7 +49,7 @@ def check_average(answer: Any, part: Any) -> None:
             "it should start at 0, not at 1 (that is BRN's σ).": raw + 0.9**STEPS,
             "it should start at 0, not at the first value.": raw + 0.9**STEPS * VALUES[0],
             slip1: after,
-            "the next step started from the corrected value (slip 1 of the notebook).": before,
+            "the next step started from the corrected value (slip 1 of notebook 04).": before,
             "the new value needs the factor 1 − α.": raw / 0.1})
         equal("the raw average with another α", got[0.6][0], want[0.6][0], {number: raw})
     # The corrected average of the answer's own raw one: a mistake in s costs its points once.
@@ -58,11 +58,12 @@ def check_average(answer: Any, part: Any) -> None:
         equal("the corrected average", got[0.9][1], own / (1 - 0.9**STEPS), {
             slip1: after,
             "this is the raw average; divide by the sum of the weights.": own,
+            "this is the raw average: the corrected one comes second.": raw,
             "1 − α is the weight of one batch; the weights of t batches add up to 1 − αᵗ.":
                 own / 0.1,
-            "αᵗ was advanced twice in a step (slip 2 of the notebook).":
+            "αᵗ was advanced twice in a step (slip 2 of notebook 04).":
                 own / (1 - 0.9 ** (2 * STEPS)),
-            "αᵗ was advanced twice in a step (slip 2 of the notebook), as for μ.":
+            "αᵗ was advanced twice in a step (slip 2 of notebook 04), as for μ.":
                 own / (1 - 0.9 ** (2 * STEPS - 1)),
             "t counts from 1: after the first value it is 1, not 2.":
                 own / (1 - 0.9 ** (STEPS + 1)),

@@ -1,4 +1,4 @@
-"""Exercises 05: renorm_debias. 5.1 to 5.4, one step of the layer, have their own file."""
+"""Exercises 05: renorm_debias. 5.1 to 5.3, one step of the layer, have their own file."""
 
 from __future__ import annotations
 
@@ -7,12 +7,53 @@ from typing import Any
 import numpy as np
 
 from minibn import RenormDebias
-from minibn.teaching.compare import equal, require, unpack
+from minibn.teaching.compare import equal, is_one_of, numbers, require, unpack
 from minibn.teaching.exercises import chapter05_step
 from minibn.teaching.registry import exercise
 
 Array = Any
 Run = dict[str, Any]
+
+
+def clipping_acts(r: Array, d: Array, r_max: float = 3, d_max: float = 5) -> Array:
+    return (np.clip(r, 1 / r_max, r_max) != r) | (np.clip(d, -d_max, d_max) != d)
+
+
+@exercise("5.4", "who depends on the mates", answer="clipping_acts", points=2,
+          library=clipping_acts)
+def check_acts(answer: Any, part: Any) -> None:
+    r = np.array([1.0, 3.5, 0.3, 3.0, 1 / 3, 1.0, 1.0, -0.0, 4.0])
+    d = np.array([0.0, 0.0, 0.0, 5.0, -5.0, 5.1, -5.1, 0.0, 7.0])
+    low, high, out = r < 1 / 3, r > 3, np.abs(d) > 5
+    with part(1):
+        equal("the channels", booleans(answer(r, d)), low | high | out, {
+            "d can be clipped, too.": low | high,
+            "r can be clipped, too.": out,
+            "r has a lower bound, 1/r_max (r is never negative).": high | out,
+            "r has an upper bound.": low | out,
+            "d has a lower bound, −d_max.": low | high | (d > 5),
+            "d has an upper bound, too.": low | high | (d < -5),
+            "one of them is enough: or, not and.": (low | high) & out,
+            "exactly at the bound nothing is changed.": (r <= 1 / 3) | (r >= 3) | (np.abs(d) >= 5),
+            "you have it the wrong way round.": ~(low | high | out)})
+    # Some beyond both pairs of bounds: then a missing clip is no wrong bound.
+    r = np.array([1.0, 2.5, 0.4, 4.0, 0.2, 1.0, 1.0, 1.0, 1.0])
+    d = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 2.0, -2.0, 7.0, -7.0])
+    with part(1):
+        equal("the channels with r_max = 2 and d_max = 1", booleans(answer(r, d, 2, 1)),
+              clipping_acts(r, d, 2, 1), {
+            "the bounds are arguments: do not write 3 and 5.": clipping_acts(r, d),
+            "r_max is an argument: do not write 3.": clipping_acts(r, d, 3, 1),
+            "d_max is an argument: do not write 5.": clipping_acts(r, d, 2, 5),
+            "you have it the wrong way round.": ~clipping_acts(r, d, 2, 1)})
+
+
+def booleans(got: Any) -> Array:
+    flags = np.asarray(got)
+    require(numbers("the answer", got).ndim == 1
+            and all(isinstance(flag, bool | np.bool_) for flag in flags),
+            "Return booleans, one for each channel.")
+    return flags.astype(bool)
 
 
 def design() -> list[Run]:
@@ -42,22 +83,26 @@ def check_design(answer: Any, part: Any) -> None:
             "Those are the paper's two methods as printed: start and clip change together.")
     with part(1):
         require(len(cells) == 4,
-                "All four combinations are needed: else the effect of one change is known at one "
-                "setting of the other only, and they might interact.")
+                "All four combinations are needed: else the effect of one change is known at only "
+                "one setting of the other, and the two changes might interact.")
     with part(1):
-        require(len({run["test_mode"] for run in runs}) == 1,
+        # Both modes are fine where each has the same runs: then the test mode is a third factor.
+        modes = {mode: sorted((run["start"], run["clip"], str(run["seed"])) for run in runs
+                              if run["test_mode"] == mode) for mode in allowed["test_mode"]}
+        require(not all(modes.values()) or modes["moving"] == modes["batch"],
                 "The test mode changes, too: a third difference. Keep it the same in all runs.")
     with part(1):
         require(all(is_integer(run["seed"]) and run["seed"] >= 0 for run in runs),
                 "A seed is an integer, 0 or more.")
-        seeds = {cell: sorted(run["seed"] for run in runs if (run["start"], run["clip"]) == cell)
+        settings = {tuple(run[key] for key in (*allowed, "seed")) for run in runs}
+        require(len(settings) == len(runs), "Two runs of the list are the same.")
+        seeds = {cell: sorted({run["seed"] for run in runs if (run["start"], run["clip"]) == cell})
                  for cell in cells}
-        require(all(len(set(s)) == len(s) for s in seeds.values()), "A run stands there twice.")
         require(len(set(map(tuple, seeds.values()))) == 1,
                 "Use the same seeds in each combination: a difference is then between runs that "
-                "share their luck.")
+                "share their random numbers.")
         require(all(len(s) >= 3 for s in seeds.values()),
-                "Use at least three seeds: one run is an anecdote.")
+                "Use at least three seeds: fewer cannot show how much the outcome scatters.")
 
 
 def is_integer(value: Any) -> bool:
@@ -81,9 +126,9 @@ def effects(results: dict[tuple[str, bool], Array]) -> tuple[Effect, Effect]:
 @exercise("5.6", "reading it", answer="effects", points=3, library=effects)
 def check_effects(answer: Any, part: Any) -> None:
     draws = np.random.default_rng(56)
-    luck = draws.normal(0, 3, 5)                                # shared by a seed's four runs
+    shared = draws.normal(0, 3, 5)                              # by the four runs of a seed
     planted = {("one", True): 4.0, ("one", False): 7.0, ("zero", True): 3.0, ("zero", False): 3.5}
-    results = {cell: value + luck + draws.normal(0, 0.1, 5) for cell, value in planted.items()}
+    results = {cell: value + shared + draws.normal(0, 0.1, 5) for cell, value in planted.items()}
     want = effects(results)
     got = [unpack(pair, "mean, standard error")
            for pair in unpack(answer(results), "the start's effect, the interaction")]
@@ -94,6 +139,7 @@ def check_effects(answer: Any, part: Any) -> None:
             "that is its effect without the clip only: average over both settings.": b.mean(),
             "that is the sum over both settings; the average is half of it.": (a + b).mean(),
             "zero minus one, not the other way round.": -want[0][0],
+            "that is the interaction: the effect of the start comes first.": want[1][0],
             "that is the effect of the clip.":
                 np.mean([results[s, True] - results[s, False] for s in ("one", "zero")]),
             "those are the paper's two methods as printed: the clip changes, too.":
@@ -107,11 +153,11 @@ def check_effects(answer: Any, part: Any) -> None:
     both = (a + b) / 2
     unpaired = np.sqrt(sum(results[cell].var(ddof=1) for cell in planted) / 4 / 5)
     halves = [(results[s, True] + results[s, False]) / 2 for s in ("zero", "one")]
-    luck_cancels = "the differences come first, seed by seed; their luck is shared and cancels."
+    paired = "take the differences first, seed by seed: what the runs of a seed share cancels."
     with part(0.5):
         equal("the standard error of the start's effect", got[0][1], want[0][1], {
-            luck_cancels: unpaired,
-            luck_cancels[:-1] + ", also between the two starts.":
+            paired: unpaired,
+            paired[:-1] + ", also between the two starts.":
                 np.sqrt(sum(h.var(ddof=1) for h in halves) / 5),
             "that is the deviation of one difference; the mean of n has 1/√n of it.":
                 both.std(ddof=1),
@@ -119,8 +165,8 @@ def check_effects(answer: Any, part: Any) -> None:
             "divide by n − 1: n differences are a sample (ddof=1).": both.std() / np.sqrt(5)})
     with part(0.5):
         equal("the standard error of the interaction", got[1][1], want[1][1], {
-            luck_cancels: 2 * unpaired,
-            luck_cancels[:-1] + ", also between the two effects.":
+            paired: 2 * unpaired,
+            paired[:-1] + ", also between the two effects.":
                 np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 5),
             "that is the deviation of one difference; the mean of n has 1/√n of it.":
                 (a - b).std(ddof=1),
@@ -153,6 +199,7 @@ def check_layer(answer: Any, part: Any) -> None:
     for params in (mine.params, ours.params):
         params["gamma"][:], params["beta"][:] = gamma, beta
     batches = [draws.normal(size=(5, 3)) * scale + [1, -3, 0.2] for scale in (1, 2, 0.5, 30)]
+    batches = [x * [1, 1, 0.05] for x in batches]               # so that ε counts in channel 3
     outputs = []
     for x in batches:
         outputs.append((mine.forward(x, training=True), ours.forward(x, training=True)))
@@ -171,19 +218,31 @@ def check_layer(answer: Any, part: Any) -> None:
         dx, want = mine.backward(dy), ours.backward(dy)
         plain = chapter05_step.backward(dy, batches[-1], gamma, np.ones(3), np.zeros(3), 1e-5)[0]
         first = chapter05_step.backward(dy, batches[-1], np.ones(3), ours.r, ours.d, 1e-5)[0]
+        changed = ("dx: the x in the cache is not the batch. Does your step change x itself, with "
+                   "`x -= …` or `x /= …`? Write `x - mu_B`.")
+        xbar = (batches[-1] - batches[-1].mean(0)) / np.sqrt(batches[-1].var(0) + 1e-5)
+        of_xbar, of_xhat = (chapter05_step.backward(dy, x, gamma, ours.r, ours.d, 1e-5)[0]
+                            for x in (xbar, xbar * ours.r + ours.d))
+        require(not is_one_of(dx, (of_xbar, of_xhat), tol=1e-6), changed)
         equal("dx", dx, want, {
-            "r and d of the batch must go into the cache.": plain,
+            "that is the dx of BN (r = 1, d = 0): r and d of the batch must go into the cache.":
+                plain,
             "γ must go into the cache.": first}, tol=1e-6)
         for name in ("gamma", "beta"):
             equal(f"grads[{name!r}]", mine.grads.get(name), ours.grads[name], tol=1e-6)
     with part(1):
         x = batches[1]
         (mu, sigma), state = ours.averages(), ours.state
+        cache = getattr(mine, "cache", None)
         got = mine.forward(x)
         equal("y in testing", got, ours.forward(x), {
             "in testing use the corrected averages, not the raw ones.":
                 gamma * (x - state["moving_mean"]) / state["moving_std"] + beta,
             "γ and β are missing in testing.": (x - mu) / sigma,
+            "ε is in σ̂ already, by σ_B: do not add it again.":
+                gamma * (x - mu) / np.sqrt(sigma**2 + 1e-5) + beta,
+            "that is the mode \"batch\"; \"moving\" is asked, without r and d.":
+                ours_by_batch(ours, x),
             "in testing the averages are frozen, and the batch has no part in the result.":
                 ours_in_training(ours, x),
             "in testing use the averages, not the statistics of the batch.":
@@ -191,6 +250,17 @@ def check_layer(answer: Any, part: Any) -> None:
         again = mine.forward(x)
         equal("y in testing, a second time", again, ours.forward(x), {
             "testing has changed the state: it must not.": again}, tol=1e-6)
+        require(getattr(mine, "cache", None) is cache,
+                "Testing has changed the cache: it must not, because `backward` needs the batch of "
+                "the last training step.")
+
+
+def ours_by_batch(layer: RenormDebias, x: Array) -> Array:
+    """What the test mode "batch" would give; the layer's mode stays "moving"."""
+    layer.test_mode = "batch"
+    y = layer.forward(x)
+    layer.test_mode = "moving"
+    return y
 
 
 def ours_in_training(layer: RenormDebias, x: Array) -> Array:

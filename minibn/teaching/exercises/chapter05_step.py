@@ -1,4 +1,4 @@
-"""Exercises 5.1 to 5.4: r and d by hand, a step, its backward pass, what the clip does."""
+"""Exercises 5.1 to 5.3: r and d by hand, one training step, its backward pass."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ def prediction() -> dict[str, tuple[float, float]]:
             "d": run(trained(), 13, 1, training=False), "e": run(trained(), 1.5, 0, training=False)}
 
 
+THREE_DIGITS = "give three correct digits: 1/3 is 0.333."
 KNOWN: dict[str, dict[str, tuple[float, float]]] = {
     "a": {"σ̂ is the corrected average: after one value it is that value.": (3, 5),
           "that is BRN with its start at 1; here both averages start at 0.": (1 / 3, 0.2),
@@ -44,7 +45,8 @@ KNOWN: dict[str, dict[str, tuple[float, float]]] = {
           "both averages are updated: μ is not 0 any more.": (1 / 3, 0.2 / 0.9905),
           "both averages are updated: σ is not 1 any more.": (1 / 3, 0.198),
           "σ starts at 1 in BRN, not at 0.": (3, 5),
-          "r = σ_B/σ, not σ/σ_B.": (3, 0.198 / 0.9905)},
+          "r = σ_B/σ, not σ/σ_B.": (3, 0.198 / 0.9905),
+          THREE_DIGITS: (0.33, 0.2)},
     "c": {"the paper updates the averages before it uses them.": (3, 2),
           "both averages are updated: μ is not 0 any more.": (3 / 1.02, 2 / 1.02),
           "that is renorm_debias; BRN starts at σ₀ = 1 and does not correct.": (1, 0),
@@ -58,16 +60,18 @@ KNOWN: dict[str, dict[str, tuple[float, float]]] = {
     "e": {"r is below its lower bound here: clip it.": (0, 0.25),
           "the deviation of a single value is 0, not 1.": (0.5, 0.25),
           "d = (μ_B − μ̂)/σ̂: divide by σ̂.": (1 / 3, 0.5),
-          "σ_B is 0 and not 2: one value has no spread.": (1, 0.25)}}
+          "σ_B is 0 and not 2: one value has no spread.": (1, 0.25),
+          THREE_DIGITS: (0.33, 0.25)}}
 
 
 @exercise("5.1", "prediction", answer="prediction", points=5, library=prediction)
 def check_prediction(answer: Any, part: Any) -> None:
     got, truth = answer(), prediction()
-    require(isinstance(got, dict) and sorted(map(str, got)) == list("abcde"),
-            "Return a dict with the keys a, b, c, d, e.")
+    keys = "Return a dict with the keys a, b, c, d, e."
+    require(isinstance(got, dict) and any(name in got for name in truth), keys)
     for name, pair in truth.items():
         with part(1):
+            require(name in got, f"Situation {name} is missing. {keys}")
             equal(f"(r, d) in situation {name}", got[name], pair, KNOWN[name], tol=2e-3)
 
 
@@ -252,6 +256,7 @@ def check_backward(answer: Any, part: Any) -> None:
             "a sum over the batch, not a mean.": dgamma / m,
             "σ_B is divided by m, not by m − 1.": (dy * (x_1 * r + d)).sum(0),
             "γ multiplies the normalized x̂, not x.": (dy * x).sum(0),
+            "ε is missing under the root of σ_B.": backward(dy, x, gamma, r, d, 0)[1],
             "γ is no part of its own gradient.": gamma * dgamma})
     half = {
         "r is missing: what reaches x̄ is γ·r·dy.": dx / r,
@@ -263,8 +268,9 @@ def check_backward(answer: Any, part: Any) -> None:
         "the sign of the x̄·mean(g·x̄) term.": (g - one + xbar * two) / s,
         "divide by σ_B at the end.": dx * s}
     other = {
-        "that lets the gradient flow through r and d (x̂ = (x − μ̂)/σ̂); they are constants here, "
-        "but μ_B and σ_B in x̄ are not.": g / s,
+        "that holds μ_B and σ_B constant, or it lets the gradient flow through r and d, which "
+        "gives the same. r and d are constants here; μ_B and σ_B depend on x.": g / s,
+        "ε is missing under the root of σ_B.": backward(dy, x, gamma, r, d, 0)[0],
         "1/m is forgotten: means, not sums.": (g - m * one - xbar * m * two) / s,
         "1/m is forgotten in mean(g).": (g - m * one - xbar * two) / s,
         "1/m is forgotten in mean(g·x̄).": (g - one - xbar * m * two) / s,
@@ -274,44 +280,3 @@ def check_backward(answer: Any, part: Any) -> None:
             equal("dx", got[0], dx, other)
     with part(1):
         equal("dx", got[0], dx, half | other)
-
-
-def clipping_acts(r: Array, d: Array, r_max: float = 3, d_max: float = 5) -> Array:
-    return (np.clip(r, 1 / r_max, r_max) != r) | (np.clip(d, -d_max, d_max) != d)
-
-
-@exercise("5.4", "who depends on the mates", answer="clipping_acts", points=2,
-          library=clipping_acts)
-def check_acts(answer: Any, part: Any) -> None:
-    r = np.array([1.0, 3.5, 0.3, 3.0, 1 / 3, 1.0, 1.0, -0.0, 4.0])
-    d = np.array([0.0, 0.0, 0.0, 5.0, -5.0, 5.1, -5.1, 0.0, 7.0])
-    low, high, out = r < 1 / 3, r > 3, np.abs(d) > 5
-    with part(1):
-        equal("the channels", booleans(answer(r, d)), low | high | out, {
-            "d can be clipped, too.": low | high,
-            "r can be clipped, too.": out,
-            "r has a lower bound, 1/r_max (r is never negative).": high | out,
-            "r has an upper bound.": low | out,
-            "d has a lower bound, −d_max.": low | high | (d > 5),
-            "d has an upper bound, too.": low | high | (d < -5),
-            "one of them is enough: or, not and.": (low | high) & out,
-            "exactly at the bound nothing is changed.": (r <= 1 / 3) | (r >= 3) | (np.abs(d) >= 5),
-            "you have it the wrong way round.": ~(low | high | out)})
-    # Some beyond both pairs of bounds: then a missing clip is no wrong bound.
-    r = np.array([1.0, 2.5, 0.4, 4.0, 0.2, 1.0, 1.0, 1.0, 1.0])
-    d = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 2.0, -2.0, 7.0, -7.0])
-    with part(1):
-        equal("the channels with r_max = 2 and d_max = 1", booleans(answer(r, d, 2, 1)),
-              clipping_acts(r, d, 2, 1), {
-            "the bounds are arguments: do not write 3 and 5.": clipping_acts(r, d),
-            "r_max is an argument: do not write 3.": clipping_acts(r, d, 3, 1),
-            "d_max is an argument: do not write 5.": clipping_acts(r, d, 2, 5),
-            "you have it the wrong way round.": ~clipping_acts(r, d, 2, 1)})
-
-
-def booleans(got: Any) -> Array:
-    flags = np.asarray(got)
-    require(numbers("the answer", got).ndim == 1
-            and all(isinstance(flag, bool | np.bool_) for flag in flags),
-            "Return booleans, one for each channel.")
-    return flags.astype(bool)
