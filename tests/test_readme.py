@@ -11,6 +11,8 @@ import pytest
 
 import minibn
 from minibn.__main__ import COMMANDS
+from minibn.commands import compare, options
+from minibn.commands.summary import by_norm
 from minibn.replication import load_results
 from minibn.replication.arms import MEDIUM
 from minibn.replication.conditions import trio
@@ -18,6 +20,7 @@ from minibn.replication.metrics import final, first_epoch
 from minibn.replication.page import readme_lines
 from minibn.replication.publish import with_lines
 from minibn.replication.statistics import paired_difference
+from minibn.training.record import read_record
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -126,6 +129,22 @@ def test_the_figure_is_drawn_from_the_results(monkeypatch):
     assert [f"{value:+.1f}" for value in last] == [
         points(figures.key(norm, 0.003), figures.key("bn", 0.003)).split(" ")[0]
         for norm in ("brn", "renorm_debias")]
+
+
+def test_what_compare_shows_is_what_it_showed():
+    """With the defaults of this version."""
+    kept = read_record(ROOT / "docs" / "compare-synthetic.json")
+    parser = ArgumentParser()
+    compare.add_arguments(parser)
+    args = parser.parse_args([])
+    options.fill_defaults(args)
+    assert kept.command == "python -m minibn compare"
+    assert [run.recipe for run in kept.runs] == [
+        options.make_recipe(args, norm, seed=k) for k in range(args.seeds) for norm in args.norms]
+    bn, brn, debias = (100 * np.mean([run.history.final() for run in runs])
+                       for runs in by_norm(kept).values())
+    assert (f"BN ends ahead: {bn:.0f} %, against {brn:.0f} % for BRN and {debias:.0f} % for "
+            "renorm_debias") in " ".join(TEXT.split())
 
 
 def test_the_version_to_cite_is_the_packages():
