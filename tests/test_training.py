@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 from minibn.backend import to_device
 from minibn.data import make_synthetic
@@ -288,6 +289,14 @@ def test_the_bar_tells_loss_and_accuracy(capsys):
     assert f"loss={run.history.train_loss[0]:.3f}" in bar.postfix
     assert f"acc={run.history.train_accuracy[0]:.1%}" in bar.postfix
     assert "bn" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("platform", "watched"), [("emscripten", False), ("linux", True)])
+def test_in_a_browser_no_thread_watches_the_bar(platform, watched, monkeypatch):
+    monkeypatch.setattr(tqdm, "monitor_interval", 10)
+    monkeypatch.setattr("minibn.training.loop.sys.platform", platform)
+    with progress_bar(Run(TINY, DATA), disable=True):
+        assert bool(tqdm.monitor_interval) == watched
 
 
 def test_after_epoch_sees_every_epoch(capsys):
