@@ -10,6 +10,7 @@ import pytest
 from pretend_results import SCALED, pretend
 
 from minibn.__main__ import main
+from minibn.replication.checking import check_answers
 from minibn.replication.conditions import EXPERIMENTS
 from minibn.replication.presets import conditions_of, replications
 from minibn.replication.results import load_results, read_result, write_result
@@ -140,6 +141,19 @@ def test_a_run_that_diverged_is_read(file):
     found = read_result(file)
     assert found.final() == found.chance and found.curve()[-1] == found.chance
     assert np.isnan(found.losses()[-1]) and np.isfinite(found.losses()[:-1]).all()
+
+
+@pytest.mark.parametrize(("test", "flips"), [(1000, 2), (20, 1)])
+def test_a_few_ties_may_have_turned(test, flips, rng):
+    """Two answers in a thousand, and one in any case."""
+    job = JOBS[DEBIAS]
+    result = pretend(replace(job, subset=replace(job.subset, test=test)), 0.6, rng)
+    bits = np.unpackbits(np.frombuffer(bytes.fromhex(result.right), np.uint8))
+    bits[:flips] = 0
+    check_answers(replace(result, right=np.packbits(bits).tobytes().hex()))
+    bits[flips] = 0
+    with pytest.raises(ValueError, match="right names"):
+        check_answers(replace(result, right=np.packbits(bits).tobytes().hex()))
 
 
 def test_the_images_of_a_subset_are_counted_without_loading_them():
