@@ -10,7 +10,7 @@ import pytest
 from pretend_results import SCALED, pretend
 
 from minibn.__main__ import main
-from minibn.replication.checking import check_answers
+from minibn.replication.checking import check_answers, check_result
 from minibn.replication.conditions import EXPERIMENTS
 from minibn.replication.presets import conditions_of, replications
 from minibn.replication.results import load_results, read_result, write_result
@@ -154,6 +154,20 @@ def test_a_few_ties_may_have_turned(test, flips, rng):
     bits[flips] = 0
     with pytest.raises(ValueError, match="right names"):
         check_answers(replace(result, right=np.packbits(bits).tobytes().hex()))
+
+
+@pytest.mark.parametrize("norm", ["wn", "ln"])
+def test_a_network_without_norm_layers_has_no_probes_of_them(norm, rng):
+    """WeightNorm is around the convolution; LayerNorm stands behind it."""
+    result = pretend(JOBS[f"all_cnn-{norm}-b5"], 0.6, rng)
+    places = {"conv5": [0.1] * 5, "relu5": [0.1] * 5}
+    probed = replace(result, probes=[{"update": 1, "mean": places, "variance": places}],
+                     tests=[{"update": 1, "accuracy": {"plain": 0.1}}])
+    if norm == "wn":
+        check_result(probed)
+    else:
+        with pytest.raises(KeyError, match="norm5"):
+            check_result(probed)
 
 
 def test_the_images_of_a_subset_are_counted_without_loading_them():

@@ -42,7 +42,7 @@ CHANCE, BY_CHANCE = 0.1, math.log(10)
 
 @pytest.mark.parametrize(("metric", "done", "diverged"), [
     (metrics.final, 0.45, CHANCE),
-    (metrics.final_in("moving"), 0.225, CHANCE),
+    (lambda run: metrics.final_in("moving")(run), 0.225, CHANCE),
     (metrics.best, 0.45, 0.30),
     (metrics.mean_accuracy, np.mean(CURVE), np.mean([0.12, 0.30, CHANCE, CHANCE])),
     (metrics.first_epoch, 0.12, 0.12),
@@ -50,12 +50,12 @@ CHANCE, BY_CHANCE = 0.1, math.log(10)
     (metrics.last_loss, 1.5, BY_CHANCE),
     (metrics.final_mean, (0.24 + 0.45) / 2, CHANCE),
     (metrics.roughness, np.mean([0.24, 0.27]), np.mean([0.38, 0.2])),
-    (metrics.epochs_to(0.21), 1.5, 1.5),
-    (metrics.epochs_to(0.30), 2.0, 2.0),
-    (metrics.epochs_to(0.345), 3.5, 5),
-    (metrics.epochs_to(0.11), 0.5, 0.5),
-    (metrics.epochs_to(0.05), 0.0, 0.0),
-    (metrics.epochs_to(0.6), 5, 5)],
+    (lambda run: metrics.epochs_to(0.21)(run), 1.5, 1.5),
+    (lambda run: metrics.epochs_to(0.30)(run), 2.0, 2.0),
+    (lambda run: metrics.epochs_to(0.345)(run), 3.5, 5),
+    (lambda run: metrics.epochs_to(0.11)(run), 0.5, 0.5),
+    (lambda run: metrics.epochs_to(0.05)(run), 0.0, 0.0),
+    (lambda run: metrics.epochs_to(0.6)(run), 5, 5)],
     ids=["final", "final_in", "best", "mean_accuracy", "first_epoch", "mean_loss", "last_loss",
          "final_mean", "roughness", "between", "at", "late", "before the first", "at once",
          "never"])
@@ -85,12 +85,17 @@ def test_activations_are_means_over_the_ends_of_epochs():
     each = result.job.updates_per_epoch
     probes = [{"update": update, "mean": {"relu5": [9, 9, value, 9, 9], "conv5": [7] * 5},
                "variance": {"relu5": [9, 9, 10 * value, 9, 9]}}
-              for update, value in ((1, 50), (each, 2), (each + 1, 60), (2 * each, 4))]
+              for update, value in ((1, 50), (5, 70), (each, 2), (each + 1, 60), (2 * each, 4))]
     found = replace(result, probes=probes)
     assert metrics.activation("mean")(found) == 3 and metrics.activation("variance")(found) == 30
     assert metrics.activation("mean", "conv5")(found) == 7
     assert np.isnan(metrics.activation("mean")(replace(result, probes=probes[:1])))
-    probes[1]["mean"]["relu5"][2] = None
+    whole = replace(found, job=replace(found.job, subset=replace(
+        found.job.subset, classes=None, train=None, test=None)))         # 10,000 updates an epoch
+    probes[-1]["update"] = 10_000
+    assert metrics.activation("mean")(whole) == 4
+    probes[-1]["update"] = 2 * each
+    probes[2]["mean"]["relu5"][2] = None
     assert np.isnan(metrics.activation("mean")(found))
     assert metrics.activation("variance")(found) == 30
 
