@@ -90,10 +90,13 @@ def test_activations_are_means_over_the_ends_of_epochs():
     assert metrics.activation("mean")(found) == 3 and metrics.activation("variance")(found) == 30
     assert metrics.activation("mean", "conv5")(found) == 7
     assert np.isnan(metrics.activation("mean")(replace(result, probes=probes[:1])))
-    whole = replace(found, job=replace(found.job, subset=replace(
-        found.job.subset, classes=None, train=None, test=None)))         # 10,000 updates an epoch
-    probes[-1]["update"] = 10_000
-    assert metrics.activation("mean")(whole) == 4
+    gathered = replace(job := found.job, recipe=replace(job.recipe, accumulate=2))
+    probes[-1]["update"] = each // 2                         # an epoch has half as many updates
+    assert metrics.activation("mean")(replace(found, job=gathered)) == 3
+    whole = replace(job, recipe=replace(job.recipe, batch_size=1), subset=replace(
+        job.subset, classes=None, train=None, test=None))
+    probes[-1]["update"] = 50_000
+    assert metrics.activation("mean")(replace(found, job=whole)) == 4
     probes[-1]["update"] = 2 * each
     probes[2]["mean"]["relu5"][2] = None
     assert np.isnan(metrics.activation("mean")(found))
