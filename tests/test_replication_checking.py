@@ -170,6 +170,18 @@ def test_a_network_without_norm_layers_has_no_probes_of_them(norm, rng):
             check_result(probed)
 
 
+def test_the_longest_run_that_is_read(rng):
+    result = pretend(JOBS[DEBIAS], 0.6, rng)
+    for epochs, fits in ((100_000, True), (100_001, False)):
+        job = replace(result.job, recipe=replace(result.job.recipe, epochs=epochs))
+        long = replace(result, job=job, status="diverged", right="")
+        if fits:
+            check_result(long)
+        else:
+            with pytest.raises(ValueError, match="a run of 100,001 epochs"):
+                check_result(long)
+
+
 def test_the_images_of_a_subset_are_counted_without_loading_them():
     job = JOBS[DEBIAS]
     for subset, count in ((replace(job.subset, classes=None, train=None, test=None), 10_000),
