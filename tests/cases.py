@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import reference
 
+from minibn import kernels
+
 NORM_SHAPES = [(2, 3), (7, 3), (1, 4, 5, 3), (2, 3, 3, 3), (4, 5, 2, 3)]
 EPSILONS = [1e-5, 1e-3, 0.1]
 R, D = np.array([0.4, 1.7, 2.5]), np.array([-1.0, 0.3, 2.0])
@@ -127,4 +129,5 @@ CASES = [
     Case("softmax_cross_entropy", ((5, 3),), (np.array([2, 0, 1, 1, 0]),)),
 ]
 
+needs_kernels = pytest.mark.skipif(not kernels.WANTED, reason="MINIBN_KERNELS=0")
 every_case = pytest.mark.parametrize("case", CASES, ids=str)

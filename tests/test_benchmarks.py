@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cases import needs_kernels
 
 from minibn.backend import device_module
 
@@ -96,6 +97,7 @@ def test_train_step_command(tmp_path):
     assert again.stdout == done.stdout and "| minibn ms" in done.stdout
 
 
+@needs_kernels
 def test_profile_command():
     """Every part of the step is found, the convolution's products apart from its windows."""
     out = run("train_step.py", "--profile", "--norm", "bn", "--width", "32").stdout

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cases import CASES, Case
+from cases import CASES, Case, needs_kernels
 from threadpoolctl import threadpool_info
 
 import minibn
@@ -22,7 +22,6 @@ from minibn.kernels import threads
 PACKAGE = Path(minibn.__file__).parent
 ROOMS = ("norms", "layers")
 WITHIN = {np.float64: 1e-10, np.float32: 1e-5}
-needs_kernels = pytest.mark.skipif(not kernels.WANTED, reason="MINIBN_KERNELS=0")
 
 TIED = [case for case in CASES if case.name in kernels.TABLE or case.name == "batch_renorm"]
 FAR = [Case(name, ((6, 5, 4, 6), (6,), (6,)), tuple(constants))                     # means of 10⁴ σ

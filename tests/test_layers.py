@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from cases import needs_kernels
 
 import minibn
 from minibn import functional
@@ -529,6 +530,7 @@ def test_step_schedule_with_another_factor():
     assert step_schedule(0.8, 7, 3, factor=0.5) == pytest.approx(0.2)
 
 
+@needs_kernels
 # How the work is divided --------------------------------------------------------------------------
 
 @pytest.mark.parametrize("together", [1, winograd.TOGETHER])
@@ -588,6 +590,7 @@ def test_a_stride_beyond_the_image_leaves_one_window(stride, rng):
     assert y.shape == (2, 1, 1, 4) and not dx[:, 2:].any() and not dx[:, :, 1:].any()
 
 
+@needs_kernels
 def test_v_is_kept_up_to_its_limit_and_where_it_is_wanted(monkeypatch, rng):
     x, w = rng.standard_normal((5, 12, 12, 24)), rng.standard_normal((3, 3, 24, 25))
     assert winograd.tile_size(x, w, stride=1, padding=1) == 3

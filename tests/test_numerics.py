@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 import pytest
+from cases import needs_kernels
 from reference import batch_norm as exact_batch_norm
 
 import minibn
@@ -289,6 +290,7 @@ def test_two_hundred_thousand_updates_lose_nothing(rng):
     assert float(average[0]) == pytest.approx(exact, rel=1e-12)
 
 
+@needs_kernels
 # Convolution --------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("size", [6, 8, 12, 24])
