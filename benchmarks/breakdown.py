@@ -61,7 +61,7 @@ def part(where: tuple[str, int]) -> str:
     if where == OUTSIDE:
         return "other"
     path = Path(where[0]).relative_to(LIBRARY)
-    if path.parts[0] == "norms" or path.stem == "normalization":
+    if path.parts[0] == "norms" or path.stem in ("normalization", "standardize"):
         return "normalization"
     if path.stem == "openblas":
         return "optimizer" if "axpy" in linecache.getline(*where) else "products"

@@ -4,7 +4,8 @@ A reader who never opens this folder has missed no mathematics.  A kernel has th
 arguments, the results and the cache of the textbook function that it replaces, so the forward pass
 of one fits the backward pass of the other.  It may decline by returning NotImplemented.
 
-    normalization   passes over pieces that stay in a processor's cache; long lines
+    normalization   BN, BRN, LayerNorm and GroupNorm from the passes of standardize
+    standardize     passes over pieces that stay in a processor's cache; long lines
     conv            im2col for a few images at a time, or Winograd's minimal filtering
     im2col          the windows of a few images as the rows of a matrix
     winograd        3×3 convolution with fewer multiplications
