@@ -1,7 +1,9 @@
 """The course: notebooks that run, keep their outputs, and tell right answers from wrong ones."""
 
 import importlib.util
+import itertools
 import json
+import os
 import re
 import runpy
 import subprocess
@@ -174,7 +176,13 @@ def test_nbgrader_marks(path):
 
 @pytest.fixture
 def as_in_a_notebook(monkeypatch):
-    """Cells run here in the short mode, as a notebook runs them."""
+    """Cells run here in the short mode, as a notebook runs them.  A check draws other numbers each
+    time; here they are the same each time, so that a failure comes again.  MINIBN_TEST_SEED=1 and
+    so on draws others."""
+    default_rng, draws = np.random.default_rng, itertools.count()
+    first = int(os.environ.get("MINIBN_TEST_SEED", "0"))
+    monkeypatch.setattr(np.random, "default_rng", lambda seed=None: default_rng(
+        (first, next(draws)) if seed is None else seed))
     pytest.importorskip("autograd")
     matplotlib.use("Agg")
     monkeypatch.setenv("MINIBN_NOTEBOOK_STATIC", "1")
