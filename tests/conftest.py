@@ -6,6 +6,15 @@ import os
 # to do they wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+# Whoever starts the tests in the background (with & or nohup) has these two ignored, and processes
+# that a test starts and interrupts would inherit that.
+import signal  # noqa: E402
+
+for name, action in {"SIGINT": signal.default_int_handler, "SIGHUP": signal.SIG_DFL}.items():
+    number = getattr(signal, name, None)              # Windows has no SIGHUP
+    if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, action)
+
 import sys  # noqa: E402
 
 import fake_cupy  # noqa: E402

@@ -24,6 +24,7 @@ from minibn.palette import FREE, STYLES
 from minibn.plots import training_figure
 from minibn.training import Run
 from minibn.training.history import History
+from minibn.training.processes import Workers, ctrl_c_held_back
 from minibn.training.recipe import Recipe
 from minibn.training.record import Record, Trained, read_record
 from minibn.training.side_by_side import cores, train_side_by_side
@@ -127,6 +128,22 @@ def test_no_process_is_left_behind(how, tmp_path):
         assert (work.returncode, err) == (130, "minibn compare: stopped\n")
         assert "figure" in out and file.with_suffix(".png").exists()
     assert epochs_in(file) > 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_new_worker_is_deaf_to_ctrl_c_from_the_start():
+    with Workers(1) as pool:
+        assert pool.submit(ctrl_c_is_blocked).result()
+    assert not ctrl_c_is_blocked()
+    reached = []
+    with pytest.raises(KeyboardInterrupt), ctrl_c_held_back():
+        signal.raise_signal(signal.SIGINT)
+        reached.append("the end of the block")
+    assert reached
+
+
+def ctrl_c_is_blocked():
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def epochs_in(file):

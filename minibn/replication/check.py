@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from minibn.replication.results import Result, read_result
 from minibn.replication.runner import train_job
-from minibn.training.processes import one_thread_each
+from minibn.training.processes import Workers
 
 
 def repeat(path: str | Path, data_dir: str | Path | None = None, device: str = "cpu"
@@ -20,7 +18,7 @@ def repeat(path: str | Path, data_dir: str | Path | None = None, device: str = "
     Raises what `read_result` raises.
     """
     before = read_result(path)
-    with one_thread_each(), ProcessPoolExecutor(1, get_context("spawn")) as pool:
+    with Workers(1) as pool:
         again = pool.submit(train_job, before.job, None, data_dir, device).result()
     return again, first_difference(before, again)
 

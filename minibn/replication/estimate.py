@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +19,7 @@ from minibn.losses import softmax_cross_entropy, softmax_cross_entropy_backward
 from minibn.optim import SGD
 from minibn.replication.jobs import Job
 from minibn.training.evaluation import QUICK_BATCH, in_test_mode, test_modes
-from minibn.training.processes import one_thread_each
+from minibn.training.processes import Workers
 from minibn.training.recipe import Recipe
 from minibn.training.reestimate import batch_norms
 
@@ -54,7 +52,7 @@ def measure_all(jobs: Iterable[Job], processes: int, device: str = "cpu", progre
     Medians over all processes.
     """
     networks = {key_of(job): job for job in jobs}
-    with one_thread_each(), ProcessPoolExecutor(processes, get_context("spawn")) as pool, tqdm(
+    with Workers(processes) as pool, tqdm(
             total=len(networks), desc="measuring", unit="network", disable=not progress) as bar:
         found = {}
         for key, job in networks.items():

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,10 @@ from minibn.replication.results import result_path
 from minibn.replication.runner import carry_out
 from minibn.training.processes import (
     REPORT_EVERY,
+    Workers,
     one_thread_each,
     pass_on,
     terminate_all_but,
-    watch_parent,
 )
 
 PATIENCE = "30s"    # of waiting for the scheduler
@@ -89,13 +89,11 @@ class Source:
 def over_processes(source: Source, settings: tuple, processes: int, bar: tqdm,
                    announce: Callable[[Path], None] | None) -> None:
     """In the order given, `processes` at a time."""
-    context = get_context("spawn")         # each worker loads NumPy anew, with one BLAS thread
-    messages = context.Queue()
+    messages = get_context("spawn").Queue()
     others = set(active_children())
     running: dict[Future, Job] = {}
     ask_again: dict[str, float] = {}       # jobs that another process had: when to ask for them
-    with one_thread_each(), ProcessPoolExecutor(
-            processes, context, initialize, (messages,)) as pool:
+    with Workers(processes, begin, messages) as pool:
         try:
             while missing := source.missing():
                 names, now = {job.name for job in running.values()}, time.monotonic()
@@ -154,11 +152,10 @@ def on_cluster(job: dict[str, Any], settings: tuple) -> None:
 _messages: Any = None  # a worker's way to the bar
 
 
-def initialize(messages: Any) -> None:
-    """Remember, in a new worker, where to report progress, and end with the parent process."""
+def begin(messages: Any) -> None:
+    """Remember, in a new worker, where to report progress."""
     global _messages
     _messages = messages
-    watch_parent()
 
 
 def in_process(job: Job, settings: tuple) -> str | None:

@@ -1,12 +1,14 @@
-"""What all pools of worker processes share: one BLAS thread each, progress, and their end."""
+"""Pools of worker processes: one BLAS thread each, progress, and their end."""
 
 from __future__ import annotations
 
 import os
 import queue
+import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import active_children, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from threading import Thread
@@ -15,6 +17,39 @@ from typing import Any
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
            "VECLIB_MAXIMUM_THREADS")
 REPORT_EVERY = 0.5                    # seconds between two messages of a worker
+
+
+class Workers(ProcessPoolExecutor):
+    """Processes that load NumPy anew with one BLAS thread, leave Ctrl-C to this process, and end
+    when it ends, whatever ended it.
+
+    count: how many; begin, arguments: what each calls first.
+    """
+
+    def __init__(self, count: int, begin: Callable[..., object] | None = None,
+                 *arguments: object) -> None:
+        super().__init__(count, get_context("spawn"), _get_ready, (begin, arguments))
+
+    def submit(self, *task: Any, **options: Any) -> Future:
+        """As `ProcessPoolExecutor.submit`, which starts a process where one is missing."""
+        with one_thread_each(), ctrl_c_held_back():
+            return super().submit(*task, **options)
+
+
+@contextmanager
+def ctrl_c_held_back() -> Iterator[None]:
+    """Processes that start in here never notice Ctrl-C; for this thread it waits until the end.
+
+    Without it a Ctrl-C hits a process that is still importing, which then prints a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):         # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -32,9 +67,11 @@ def one_thread_each() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def watch_parent() -> None:
-    """In a new worker: end when the parent process ends, whatever ended it."""
+def _get_ready(begin: Callable[..., object] | None, arguments: tuple) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
+    if begin is not None:
+        begin(*arguments)
 
 
 def _end_with_parent() -> None:

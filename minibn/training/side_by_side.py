@@ -9,20 +9,13 @@ from __future__ import annotations
 
 import copy
 import os
-import signal
 from collections.abc import Callable, Generator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from multiprocessing import active_children, get_context
 from typing import Any, NamedTuple
 
 from minibn.data.dataset import Dataset
-from minibn.training.processes import (
-    REPORT_EVERY,
-    one_thread_each,
-    pass_on,
-    terminate_all_but,
-    watch_parent,
-)
+from minibn.training.processes import REPORT_EVERY, Workers, pass_on, terminate_all_but
 from minibn.training.run import Diverged, Run, quiet_overflow
 
 Tick = Callable[[int], object]
@@ -68,12 +61,11 @@ def in_turn(runs: list[Run], tick: Tick) -> Generator[Step, None, None]:
 
 def in_processes(runs: list[Run], processes: int, tick: Tick) -> Generator[Step, None, None]:
     """In processes of their own, which end with this one."""
-    context = get_context("spawn")         # each loads NumPy anew, with one BLAS thread
-    messages = context.Queue()
+    messages = get_context("spawn").Queue()
     data, before = runs[0].data, set(active_children())
     waiting, working = set(unfinished(runs)), dict[Future, int]()
     count = min(processes, len(waiting))
-    with one_thread_each(), ProcessPoolExecutor(count, context, begin, (data, messages)) as pool:
+    with Workers(count, begin, data, messages) as pool:
         try:
             while waiting or working:
                 while waiting and len(working) < count:
@@ -143,11 +135,9 @@ _messages: Any
 
 
 def begin(data: Dataset, messages: Any) -> None:
-    """Get ready: keep the images, leave Ctrl-C to the parent, and end when the parent ends."""
+    """Keep the images, and the way to report progress."""
     global _data, _messages
     _data, _messages = data, messages
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    watch_parent()
 
 
 def in_process(run: Run) -> tuple[Run, str | None]:
