@@ -32,6 +32,7 @@ section img {{ flex: 1 1 0; min-height: 40vh; max-height: 72vh; max-width: 100%;
   margin: 0.4em auto; object-fit: contain; }}
 section > * {{ flex-shrink: 0; }}
 section .formula, section table.aligned {{ font-size: 1.2em; }}
+section .formula {{ margin: 0; }}
 section li {{ margin: 0.35em 0; }}
 aside {{ display: none; margin-top: 1.2em; padding: 0.8em 1em; background: #f3f6f9;
   font-size: 0.72em; border-left: 4px solid var(--blue); }}
@@ -40,8 +41,8 @@ footer {{ position: fixed; right: 2vw; bottom: 1.5vh; color: #5b6875; font-size:
 footer button {{ font: inherit; color: inherit; background: #fff; border: 1px solid #c8d0d8;
   border-radius: 4px; padding: 0.3em 0.8em; cursor: pointer; }}
 @media print {{ footer {{ display: none; }} @page {{ size: 32cm 18cm; margin: 0; }}
-  section {{ display: block; page-break-after: always; min-height: 0; font-size: 21px;
-    padding: 3vh 6vw; }} section img {{ max-height: 11cm; min-height: 0; }} }}
+  section {{ display: block; page-break-after: always; min-height: 0; font-size: 29px;
+    padding: 1cm 2cm; }} section img {{ max-height: 12cm; min-height: 0; }} }}
 </style>
 <noscript><style>section {{ display: block; border-bottom: 1px solid #c8d0d8; }}</style></noscript>
 </head>

@@ -3,6 +3,7 @@
 Shared by make_slides.py and make_handouts.py. Browsers draw MathML by themselves.
 """
 
+import base64
 import html
 import json
 import re
@@ -47,7 +48,24 @@ def figures(path: Path) -> list[tuple[str, str]]:
 
 
 def picture(alt: str, png: str) -> str:
-    return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{png}">'
+    """The image; one that moves has its last frame beside it, for paper."""
+    shown = [("", png)]
+    if still(png) != png:
+        shown = [(' class="moving"', png), (' class="still"', still(png))]
+    return "".join(f'<img{kind} alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
+                   for kind, data in shown)
+
+
+def still(png: str) -> str:
+    """A PNG (base64) without the chunks that make it move: its default image, the last frame."""
+    data = base64.b64decode(png)
+    parts, place = [data[:8]], 8
+    while place < len(data):                     # a chunk: length, name, content, check sum
+        end = place + 12 + int.from_bytes(data[place:place + 4], "big")
+        if data[place + 4:place + 8] not in (b"acTL", b"fcTL", b"fdAT"):
+            parts.append(data[place:end])
+        place = end
+    return base64.b64encode(b"".join(parts)).decode("ascii")
 
 
 def formula(tex: str, block: bool) -> str:
@@ -89,7 +107,8 @@ def to_html(text: str) -> str:
     parts[::2] = [MATH.sub(keep, part) for part in parts[::2]]
     page = str(mistune.create_markdown(plugins=["table"], escape=False)("".join(parts)))
     for number, mathml in enumerate(kept):
-        page = page.replace(f"<p>KEPT{number}KEPT</p>", mathml)
+        if mathml.startswith("<div"):            # a formula in a line of its own is no paragraph
+            page = page.replace(f"<p>KEPT{number}KEPT</p>", mathml)
         page = page.replace(f"KEPT{number}KEPT", mathml)
     return page
 
@@ -99,10 +118,10 @@ STYLE = """
 body { font: 1rem/1.5 "Noto Sans", "Segoe UI", "Helvetica Neue", Arial, sans-serif;
   color: var(--ink); background: #fff; margin: 0; }
 math { font-size: 1.08em; }
-.formula { margin: 0.5em 0; padding: 0.3em 0; overflow-x: auto; text-align: center; }
+.formula { margin: 0.3em 0; padding: 0.4em 0; text-align: center; }
+.formula, .wide { overflow-x: auto; overflow-y: hidden; }
 .box { border: 2px solid var(--blue); border-radius: 6px; padding: 0 0.8em; margin: 0.8em auto;
   width: fit-content; max-width: 95%; }
-.wide { overflow-x: auto; }
 table.aligned { border: 0; margin: 0.6em auto; border-collapse: collapse; }
 table.aligned td { border: 0; padding: 0.12em 0.15em; text-align: left; vertical-align: baseline; }
 table.aligned td:first-child { text-align: right; }
@@ -113,4 +132,7 @@ pre code { display: block; padding: 0.7em; overflow-x: auto; }
 img { max-width: 100%; height: auto; }
 blockquote { border-left: 3px solid var(--blue); margin-left: 0; padding-left: 1em; }
 a { color: var(--blue); }
+.still { display: none; }
+@media print { .formula, .wide { overflow: visible; } .wide { page-break-inside: avoid; }
+  .moving { display: none; } .still { display: inline; } }
 """

@@ -1,6 +1,9 @@
 """The teacher's kit: plan, slides and hand-outs agree with the notebooks and need no network."""
 
+import base64
+import html
 import importlib.util
+import io
 import json
 import re
 import subprocess
@@ -99,10 +102,37 @@ def test_handouts(path):
     needs_no_network(page)
     assert "<pre>" not in text and "import numpy" not in text and "KEPT" not in text
     notebook = next((ROOT / "notebooks").glob(f"{path.stem}_*.ipynb"))
-    pictures = sum("image/png" in output.get("data", {})
-                   for cell in json.loads(notebook.read_text("utf-8"))["cells"]
-                   for output in cell.get("outputs", []))
-    assert sum(tag == "img" for tag, _ in page.tags) == pictures > 2
+    outputs = [output for cell in json.loads(notebook.read_text("utf-8"))["cells"]
+               for output in cell.get("outputs", [])]
+    images = [one for tag, one in page.tags if tag == "img"]
+    assert sum(one.get("class") != "still" for one in images) == sum(
+        "image/png" in output.get("data", {}) for output in outputs) > 2
+    printed = ["".join(output["text"]) for output in outputs if output["output_type"] == "stream"]
+    assert len(printed) > 5                                # a hand-out has what the cells print
+    for one in printed[1:]:                                # the first says the mode
+        assert html.escape(one.strip("\n")) in text
+    for tag, attributes in page.tags:                      # on paper nothing folds out
+        assert tag != "details" or "open" in attributes
+
+
+def test_a_picture_that_moves_prints_as_its_last_frame(monkeypatch):
+    pytest.importorskip("latex2mathml")
+    pytest.importorskip("mistune")
+    image = pytest.importorskip("PIL.Image")
+    pages = load("pages", monkeypatch)
+    shown = 0
+    for _, png in pages.figures(pages.page_of("04")):
+        quiet = pages.still(png)
+        moving, still = (image.open(io.BytesIO(base64.b64decode(one))) for one in (png, quiet))
+        assert getattr(still, "n_frames", 1) == 1
+        if getattr(moving, "n_frames", 1) == 1:
+            assert quiet == png and "still" not in pages.picture("words", png)
+            continue
+        shown += 1
+        moving.seek(moving.n_frames - 1)
+        assert moving.convert("RGB").tobytes() == still.convert("RGB").tobytes()
+        assert 'class="moving"' in pages.picture("words", png) and quiet in pages.picture("", png)
+    assert shown == 1
 
 
 def needs_no_network(page):
