@@ -203,6 +203,7 @@ def test_the_ratio_of_times_is_found_again(rng):
     at_most = 16 / second[0].crossing(0.3)
     assert ratio_to(0.3, never, second).mean == pytest.approx(at_most)
     assert ratio_to(0.3, first[:1], second[:1]) is None
+    assert ratio_to(first[0].chance, first, second) is None         # 0 updates over 0 updates
 
 
 # SciPy

@@ -174,11 +174,12 @@ def ratios(size: Size, results: Results) -> dict[tuple[str, float], Ratio]:
 
 def ratio_to(threshold: float, first: Sequence[Result], second: Sequence[Result]
              ) -> Ratio | None:
-    """Time to the threshold, first over second, seed by seed; None with fewer than two pairs.
+    """Time to the threshold, first over second, seed by seed; None with fewer than two pairs, and
+    for a threshold that chance reaches before the first update.
 
     A run that never reaches it counts with one epoch more than it has.
     """
-    if len(first) < 2:
+    if len(first) < 2 or threshold <= first[0].chance:
         return None
     reached = np.array([[r.crossing(threshold) for r in pair]
                         for pair in zip(first, second, strict=True)])

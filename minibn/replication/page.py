@@ -15,6 +15,7 @@ from minibn.replication.findings import (
     Ratio,
     batch_sizes,
     by_rate,
+    main_runs,
     progress,
     ratios,
     transient,
@@ -22,6 +23,8 @@ from minibn.replication.findings import (
 from minibn.replication.numbers import counted, signed, times, title, with_interval
 from minibn.replication.results import Results
 from minibn.replication.wording import markdown
+
+NOT_RUN, TOO_FEW = "not run yet", "too few runs"
 
 PAGE = """\
 # Does renorm_debias help at batch size 5?
@@ -150,32 +153,34 @@ def claims_table(size: Size, results: Results) -> str:
     """Claim, paper, here with interval, verdict."""
     final, speed = by_outcome(size, results, "final"), by_outcome(size, results, "speed")
     reached, done = ratios(size, results), progress(size, results)["A"].complete
+    pairs = len(main_runs(size, results)["bn"])
     rows = []
     for other in ("bn", "brn"):
         rows.append([f"renorm_debias ends higher than {title(other)}",
                      {"bn": "66.2 against 65.8 %", "brn": "66.2 against 64.9 %"}[other],
-                     *contrast_cells(final[other] if final else None, done)])
+                     *contrast_cells(final[other] if final else None, done, pairs)])
     for other in ("bn", "brn"):
         rows.append([f"renorm_debias is faster than {title(other)}: accuracy over the first "
                      f"{size.drops[0]} epochs",
                      {"bn": "15 against 23 epochs", "brn": "15 against 18 epochs"}[other]
                      + paper_points(speed[other] if speed else None),
-                     *contrast_cells(speed[other] if speed else None, done)])
+                     *contrast_cells(speed[other] if speed else None, done, pairs)])
     for other in ("bn", "brn"):
         rows.append([f"the same as a ratio of updates, renorm_debias to {title(other)}",
-                     f"{PAPER_TIME[other]:.2f}", *ratio_cells(reached.get((other, 0.9)))])
+                     f"{PAPER_TIME[other]:.2f}", *ratio_cells(reached.get((other, 0.9)), pairs)])
     larger = batch_sizes(size, results)
     for batch, paper in ((10, "+1.4 points"), (128, "+1.2 points")):
         found = larger.get(batch)
         rows.append([f"BN ends higher at batch {batch} than at batch 5", paper,
-                     "not run yet" if found is None else with_interval(found), "–"])
+                     NOT_RUN if found is None else with_interval(found), "–"])
     return markdown(["claim", "paper", "here", "verdict"], rows)
 
 
-def contrast_cells(contrast: Contrast | None, done: bool) -> list[str]:
-    """Difference and verdict of a primary test; done: whether its arm is complete."""
+def contrast_cells(contrast: Contrast | None, done: bool, pairs: int) -> list[str]:
+    """Difference and verdict of a primary test; done: whether its arm is complete; pairs: seeds
+    that all methods have."""
     if contrast is None or contrast.difference is None:
-        return ["not run yet", "–"]
+        return [TOO_FEW if pairs else NOT_RUN, "–"]
     remark = REMARKS[contrast.remark]
     return [with_interval(contrast.difference),
             f"**{contrast.verdict}**" + (f"; {remark}" if remark else "")
@@ -187,9 +192,10 @@ def paper_points(contrast: Contrast | None) -> str:
     return "" if contrast is None else f" (here {signed(100 * contrast.paper, 1)} points)"
 
 
-def ratio_cells(ratio: Ratio | None) -> list[str]:
-    """A secondary ratio."""
+def ratio_cells(ratio: Ratio | None, pairs: int) -> list[str]:
+    """A secondary ratio; pairs: seeds that all methods have."""
     if ratio is None:
-        return ["not run yet", "–"]
+        return [NOT_RUN if pairs == 0 else TOO_FEW if pairs == 1 else
+                "the pilots are missing, or not above chance", "–"]
     return [times(ratio), f"{ratio.censored} of {ratio.n} never reached it"
             if ratio.censored else "–"]
