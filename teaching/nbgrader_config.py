@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from pathlib import Path
 
 c = get_config()  # noqa: F821 (nbgrader provides it)
@@ -16,6 +17,16 @@ c.Execute.timeout = 900
 # Autograding runs the notebooks in their short mode, and nobody moves a slider.
 os.environ.setdefault("MINIBN_NOTEBOOK_MODE", "short")
 os.environ.setdefault("MINIBN_NOTEBOOK_STATIC", "1")
+
+# `nbgrader zip_collect` takes the student's name from where a file lies in the unpacked archive:
+# STUDENT/01_batch_norm.ipynb (Moodle's STUDENT_assignsubmission_file_/ too), or
+# STUDENT_01_batch_norm.ipynb. A browser's " (1)" behind the notebook's name does not matter.
+c.FileNameCollectorPlugin.named_regexp = (
+    r".*[/\\](?P<student_id>[^/\\.][^/\\]*?)(?:_assignsubmission_file_?)?[/\\_]"
+    r"(?P<file_id>\d\d_[a-z0-9_]*[a-z0-9])[^/\\]*$")
+
+# nbgrader's database calls warn of their own habits; nothing is lost.
+warnings.filterwarnings("ignore", message="Object of type <Submitted")
 
 # nbgrader calls its database's tool `alembic` by name: it lies beside Python, also where the
 # virtual environment is not activated.

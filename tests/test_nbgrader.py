@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -152,4 +153,32 @@ def test_a_round(name, tmp_path, monkeypatch):
         page = (course / "feedback" / student / name / f"{name}.html").read_text("utf-8")
         for check in checks:
             assert f"{check.key} {check.title}: " in page, (student, check.key)
+        images = re.findall(r"<img[^>]*>", page)          # each with its alternative text
+        assert len(re.findall(r'<img alt="\w+ [^"]{20,}"', page)) == len(images)
+        assert name != "04_moving_average_bias" or len(images) >= 3
     shutil.rmtree(course)
+
+
+def test_chosen_exercises_of_a_collected_archive(tmp_path):
+    """`prepare.py --exercises`, and `zip_collect` of files as Moodle packs them: only what was
+    chosen has points, also in a file that does not come from release/."""
+    name, course = "01_batch_norm", tmp_path / "course"
+    subprocess.run([sys.executable, ROOT / "teaching" / "prepare.py", course, "--exercises", "1.2",
+                    "1.4"], check=True, capture_output=True)
+    nbgrader(course, "generate_assignment", name)
+    solved = (ROOT / "notebooks" / "solutions" / f"{name}.ipynb").read_text("utf-8")
+    untouched = (course / "release" / name / f"{name}.ipynb").read_text("utf-8")
+    archive = course / "downloaded" / name / "archive" / "all.zip"
+    archive.parent.mkdir(parents=True)
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr(f"Ada L_7_assignsubmission_file_/{name} (1).ipynb", solved)
+        file.writestr(f"ben_{name}.ipynb", untouched)
+    nbgrader(course, "zip_collect", name)
+    nbgrader(course, "autograde", name)
+    nbgrader(course, "generate_feedback", name)
+    for student, right in (("Ada L_7", True), ("ben", False)):
+        got = {key: pair for key, pair in points(course, name, student).items() if pair[1]}
+        assert got == {key: (right, 1) for key in ("recover-check", "dsigma-check")}
+        page = (course / "feedback" / student / name / f"{name}.html").read_text("utf-8")
+        assert right or "exercises 1.2, 1.4; 2 points" in page
+        assert ("1.5 dx: right. 4 of 4 points." in page) == right      # practice has its verdict

@@ -76,12 +76,21 @@ def test_sections_of_the_plan_are_those_of_the_page(monkeypatch):
 
 
 def test_exercises_state_their_points(monkeypatch):
-    """The points that an exercise notebook names are the sum of its marks."""
+    """The points that an exercise notebook names, in all and in each heading, are its marks."""
     plan = load("make_plan", monkeypatch)
     for path in sorted((plan.NOTEBOOKS / "solutions").glob("*.ipynb")):
         stated = re.search(r"(\d+(?:\.\d+)?) points", plan.source(plan.cells(path)[0]))
-        if stated:
-            assert float(stated[1]) == sum(task.points for task in plan.exercises(path)), path
+        assert float(stated[1]) == sum(task.points for task in plan.exercises(path)), path
+        parts = {}
+        for task in plan.exercises(path):
+            by_hand = " graded by a person" if task.graded == "by hand" else ""
+            parts.setdefault(task.title, []).append(f"{task.points:g}{by_hand}")
+        text = "".join(plan.source(cell) + "\n" for cell in plan.cells(path))
+        for title, points in parts.items():
+            heading = re.search(rf"^## {re.escape(title)} \((.*)\)$", text, re.M)
+            assert heading, f"{path.name}: {title} does not state its points"
+            assert re.sub(r" points?,?", "", heading[1]) == " and ".join(points), heading[0]
+            assert ("1 point" in heading[1].split(",")) == (points[0].split()[0] == "1")
 
 
 @pytest.mark.parametrize("path", DECKS, ids=lambda path: path.stem)
@@ -171,6 +180,24 @@ def test_sessions_name_slides_that_exist():
         assert 2 <= int(first) <= int(last or first) <= counts[number]
 
 
+def test_sessions_name_the_points_of_their_homework(monkeypatch):
+    plan = load("make_plan", monkeypatch)
+    points = {}
+    for path in (plan.NOTEBOOKS / "solutions").glob("*.ipynb"):
+        for task in plan.exercises(path):
+            key = task.title.split(" ")[0]
+            points[key] = points.get(key, 0) + task.points
+    text = (KIT / "sessions.md").read_text("utf-8")
+    tasks = re.findall(r"^Homework: (exercises .*)$", text, re.M)
+    assert len(tasks) >= 5
+    for line in tasks:
+        *parts, rest = re.split(r"(\d+) points", line)
+        for keys, stated in zip(parts[::2], parts[1::2], strict=True):
+            named = re.findall(r"\d+\.\d+", keys)
+            assert named and sum(points[key] for key in named) == int(stated), keys
+        assert all(key in points for key in re.findall(r"\d+\.\d+", rest))
+
+
 def test_each_question_has_a_rubric(monkeypatch):
     """With the points that it has in the notebook, and three made-up answers."""
     plan = load("make_plan", monkeypatch)
@@ -196,7 +223,59 @@ def test_prepare_says_what_it_did(tmp_path):
     assert source.read_text("utf-8") == "a teacher's own"              # kept
     subprocess.run([*command, "--only", "01", "--again"], check=True, capture_output=True)
     assert source.read_text("utf-8").startswith("{")
+    again = subprocess.run([*command, "--only", "01"], capture_output=True, text=True)
+    assert "stays as it is (--again overwrites): 01_batch_norm" in again.stdout
     (tmp_path / "file").write_text("")
     broken = subprocess.run([sys.executable, str(KIT / "prepare.py"), str(tmp_path / "file" / "x")],
                             capture_output=True, text=True)
     assert broken.returncode == 1 and "Traceback" not in broken.stderr
+
+
+def test_prepare_lets_chosen_exercises_count(tmp_path):
+    """The others keep their checks and lose their points; nothing is written for a wrong number."""
+    course = tmp_path / "course"
+    command = [sys.executable, str(KIT / "prepare.py"), str(course), "--exercises"]
+    for keys, said in (("4.99", "There is no exercise 4.99."),
+                       ("77.1", "No notebook begins with 77."),
+                       ("4.2 77.1", "Exercise 77.1 is not in 04_moving_average_bias."),
+                       ("4.2 --only 01", "Exercise 4.2 is not in 01_batch_norm.")):
+        wrong = subprocess.run([*command, *keys.split()], capture_output=True, text=True)
+        assert wrong.returncode == 1 and wrong.stderr == f"{said}\n"
+    assert not course.exists()
+    subprocess.run([*command, "1.5", "4.2", "4.11"], check=True, capture_output=True)
+    assert sorted(path.name for path in (course / "source").iterdir()) == [
+        "01_batch_norm", "04_moving_average_bias"]
+    path = course / "source" / "04_moving_average_bias" / "04_moving_average_bias.ipynb"
+    was = json.loads((ROOT / "notebooks" / "solutions" / path.name).read_text("utf-8"))["cells"]
+    now = json.loads(path.read_text("utf-8"))["cells"]
+    assert "exercises 4.2, 4.11; 8 points" in "".join(now[0]["source"])
+    counted = 0
+    for old, new in zip(was, now, strict=True):
+        text, old_text = "".join(new["source"]), "".join(old["source"])
+        for heading in re.findall(r"^## 4\.\d.*$", text, re.M):
+            chosen = heading.startswith(("## 4.2 ", "## 4.11 "))
+            assert ("(practice)" in heading) != chosen and ("point" in heading) == chosen
+        marks = new["metadata"].get("nbgrader", {})
+        if not marks.get("grade"):
+            continue
+        counted += marks["points"]
+        assert marks["points"] in (0, old["metadata"]["nbgrader"]["points"])
+        if new["cell_type"] == "code":
+            assert text == (old_text if marks["points"] else f"display({old_text})")
+    assert counted == 8
+
+
+def test_collected_files_get_their_students(monkeypatch):
+    """The pattern of nbgrader_config.py, on names as archives have them."""
+    config = (KIT / "nbgrader_config.py").read_text("utf-8")
+    found = re.search(r"named_regexp = \(\n(.*?)\)\n\n", config, re.S)
+    pattern = "".join(re.findall(r'r"(.*)"', found[1]))
+    for place, who in (
+            ("a/Dora Doe_12_assignsubmission_file_/01_batch_norm.ipynb", "Dora Doe_12"),
+            ("a/dora/01_batch_norm (1).ipynb", "dora"), ("a/dora/01_batch_norm-2.ipynb", "dora"),
+            ("a/ada_l_01_batch_norm.ipynb", "ada_l"), ("a\\dora\\01_batch_norm.ipynb", "dora"),
+            ("a/dora/.ipynb_checkpoints/01_batch_norm-checkpoint.ipynb", None),
+            ("a/__MACOSX/dora/._01_batch_norm.ipynb", None), ("a/dora/notes.ipynb", None)):
+        match = re.match(pattern, f"/course/downloaded/01_batch_norm/extracted/{place}")
+        assert (match and match["student_id"]) == who, place
+        assert not match or match["file_id"] == "01_batch_norm"
