@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import copy
 import io
 import json
 import os
@@ -29,6 +30,8 @@ WANT = np.array([[1.0, -2.0], [3.0, 0.5]])
     ("2", "should be numbers, not '2'"),
     (WANT * 1j, "should be numbers"),
     (WANT[0], "shape (2,)"),
+    (WANT[:, None], "shape (2, 1, 2); it should have (2, 2)"),
+    (WANT[..., None], "shape (2, 2, 1); it should have (2, 2)"),
     (WANT * np.nan, "NaN"),
     (-WANT, "sign is wrong"),
     (WANT / 4, "0.25 times"),
@@ -50,7 +53,7 @@ def test_wrong_answers_get_a_hint(got, said):
 
 
 @pytest.mark.parametrize("got", [
-    WANT.tolist(), tuple(map(tuple, WANT)), WANT * (1 + 1e-9), WANT[:, None], WANT[None],
+    WANT.tolist(), tuple(map(tuple, WANT)), WANT * (1 + 1e-9), WANT[None, None], WANT[None],
     WANT.astype(np.float32) * np.float32(1 + 1e-6), np.asfortranarray(WANT),
 ])
 def test_right_answers_in_other_forms(got):
@@ -153,7 +156,8 @@ class Stranger:
 @pytest.mark.parametrize(("answer", "points", "said"), [
     (lambda a, b: (a + b, a * b), 3, "1.1 two: right. 3 of 3 points."),
     (lambda a, b: [(a + b).tolist(), a * b], 3, "right"),
-    (changes, 3, "right"),
+    (changes, 3, "1.1 two: right. 3 of 3 points.\nA remark that costs no points: the function "
+                 "also changes what it was given as a, and its caller sees the change. "),
     (lambda a, b: (F.relu(a + b)[0] - F.relu(-a - b)[0], a * b), 3, "right"),      # allowed
     (lambda a, b: (a + b, a), 1, "1.1 two: partly right. 1 of 3 points.\nthe product: "),
     (lambda a, b: (a, a * b), 2, "the sum: "),
@@ -203,6 +207,55 @@ def test_calls_of_the_library_are_seen(sums):
         assert credit == 0 and "Not an answer: it calls minibn." in credit.text
         assert name in credit.text
     assert sys.getprofile() is None
+
+
+def grows(v):
+    v.append(3.0)
+
+
+def replaces(v):
+    v[0] = 7.0
+
+
+def turns(v):
+    v.shape = (2, 1)
+
+
+def deep(v):
+    v["a"][1][...] = 7.0
+
+
+def drops(v):
+    del v["a"]
+
+
+@pytest.mark.parametrize(("function", "given", "changed"), [
+    (replaces, np.array([1.0, 2.0]), ["v"]),
+    (replaces, np.array([7.0, np.nan]), []),             # what was there before
+    (turns, np.array([1.0, 2.0]), ["v"]),
+    (grows, [1.0, 2.0], ["v"]),
+    (replaces, [1.0, np.nan], ["v"]),
+    (replaces, [7.0, np.nan], []),
+    (deep, {"a": (1, np.zeros(2))}, ["v"]),
+    (deep, {"a": (1, np.full(2, 7.0))}, []),
+    (drops, {"a": 1}, ["v"]),
+    (lambda *v: replaces(v[1]), np.zeros(2), ["argument 2"]),
+    (max, [1.0, 2.0], []),
+])
+def test_changed_arguments_are_named(function, given, changed):
+    """The check's own arrays stay as they are; a second change of the same argument is not named
+    again."""
+    seen, before = watch.Watch(5, lambda name: True), copy.deepcopy(given)
+    for _ in range(2):
+        watch.Watched(function, seen)(*[[1.0]] * changed.count("argument 2"), given)
+    assert seen.changed == changed and repr(given) == repr(before)
+
+
+def test_changed_arguments_with_their_names():
+    seen = watch.Watch(5, lambda name: True)
+    watch.Watched(lambda a, v, *, w=None: [replaces(v), replaces(w)], seen)(
+        np.zeros(1), np.zeros(1), w=np.zeros(1))
+    assert seen.changed == ["v", "w"]
 
 
 def test_an_objects_methods_are_watched(sums):

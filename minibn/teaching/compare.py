@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -36,15 +37,17 @@ def equal(name: str, got: Any, want: Any, mistakes: Mapping[str, Any] | None = N
           tol: float = 1e-7) -> None:
     """Raise `Wrong` unless `got` equals `want` to `tol`, relative to the largest entry.
 
-    Lists, tuples and NumPy scalars are as good as arrays, axes of length one do not matter, and an
-    answer in float32 is compared as exactly as float32 allows.
+    Lists, tuples and NumPy scalars are as good as arrays, leading axes of length one do not
+    matter, and an answer in float32 is compared as exactly as float32 allows. (NumPy adds leading
+    axes where it broadcasts. An axis of length one at another place changes the result: (T, 1)
+    minus (T,) is (T, T).)
 
     mistakes: for each hint, the value that this mistake would give; its shape may differ.
     """
-    require(got is not None, f"{name} is None: is there a `return`?")
+    require(got is not None, f"{name}: it is None. Is there a `return`?")
     answer, right = numbers(name, got), np.asarray(want, float)
     tol = max(tol, ROUNDING.get(getattr(got, "dtype", None), 0.0))
-    if answer.shape != right.shape and without_ones(answer) == without_ones(right):
+    if without_leading_ones(answer) == without_leading_ones(right):
         answer = answer.reshape(right.shape)
     if answer.shape == right.shape and close(answer, right, tol):
         return
@@ -55,7 +58,8 @@ def equal(name: str, got: Any, want: Any, mistakes: Mapping[str, Any] | None = N
             hint = text
             break
     require(answer.shape == right.shape,
-            f"{name} has shape {answer.shape}; it should have {right.shape}. {hint}".strip())
+            f"{name}: the array has shape {answer.shape}; it should have {right.shape}. "
+            f"{hint}".strip())
     if not hint:
         yes_or_no = np.asarray(want).dtype == bool
         hint = (describe_flags if yes_or_no else describe)(answer, right, tol)
@@ -99,9 +103,9 @@ def is_one_of(got: Any, values: Iterable[Any], tol: float = 1e-7) -> bool:
     return False
 
 
-def without_ones(a: np.ndarray) -> tuple[int, ...]:
-    """The shape without axes of length one."""
-    return tuple(size for size in a.shape if size != 1)
+def without_leading_ones(a: np.ndarray) -> tuple[int, ...]:
+    """The shape from its first axis on that is not of length one."""
+    return tuple(itertools.dropwhile(lambda size: size == 1, a.shape))
 
 
 def what(got: Any) -> str:

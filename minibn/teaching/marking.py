@@ -24,6 +24,9 @@ HANDED_ON: dict[str, str] = {}
 
 
 BLANK = "A blank in it is not done yet."
+CHANGED = ("A remark that costs no points: the function also changes what it was given as {}, "
+           "and its caller sees the change. (x -= 1 and x[0] = 1 change an array; x = x - 1 makes "
+           "a new one.)")
 
 
 class Credit(float):
@@ -126,7 +129,8 @@ def assess(exercise: Exercise, answer: Any) -> Credit:
         return verdict(exercise, 0.0, [f"Not an answer: it calls {watch.calls[0]}. Write that part "
                                        "yourself."])
     if not part.hints:
-        return verdict(exercise, exercise.points, [])
+        remark = "\n" + CHANGED.format(" and ".join(watch.changed)) if watch.changed else ""
+        return verdict(exercise, exercise.points, [], remark)
     if part.hints == [BLANK]:
         return verdict(exercise, 0.0, [])
     return verdict(exercise, part.earned, part.hints)
@@ -143,11 +147,12 @@ def library_name(exercise: Exercise) -> str:
 
 
 def verdict(exercise: Exercise, points: float, hints: list[str], remark: str = "") -> Credit:
-    """The points with their sentence, which names the exercise; the remark is for a blank."""
+    """The points with their sentence, which names the exercise; the remark is for a blank or for
+    a right answer."""
     name, most = f"{exercise.key} {exercise.title}", exercise.points
     of = f"{points:g} of {most:g} {'point' if most == 1 else 'points'}"
     if points >= most:
-        return Credit(most, f"{name}: right. {of}.")
+        return Credit(most, f"{name}: right. {of}.{remark}")
     goes_on = f"The cells below use the library's {exercise.answer} until yours is right."
     if not hints:
         return Credit(0.0, f"{name}: not done yet. {of}.{remark}\n{goes_on}")

@@ -3,7 +3,7 @@
 An answer may raise, loop without an end, change its arguments, warn, write to stderr (for which
 nbgrader would take all points away), or call the very function that it is asked to write. `Watched`
 calls it with copies of its arrays, within a time limit, and notes the calls from the answer into
-minibn.
+minibn and the arguments that it has changed.
 
 The time limit is a signal where there are signals. In a browser, on Windows and outside of the main
 thread it is a trace function, which looks at the clock at each line of the reader's code (and only
@@ -13,6 +13,7 @@ there: NumPy and minibn run at full speed). Neither can end a single long call i
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import signal
 import sys
@@ -36,12 +37,14 @@ class TimeIsUp(BaseException):
 
 
 class Watch:
-    """The time that an exercise has left, and the calls into minibn that were seen."""
+    """The time that an exercise has left, the calls into minibn that were seen, and the names of
+    the arguments that the answer has changed."""
 
     def __init__(self, seconds: float, allowed: Callable[[str], bool]) -> None:
         self.limit = self.left = float(os.environ.get("MINIBN_CHECK_SECONDS", seconds))
         self.allowed = allowed
         self.calls: list[str] = []
+        self.changed: list[str] = []
         self.lent: set[CodeType] = set()             # functions given to the answer, for it to call
 
     @contextlib.contextmanager
@@ -96,13 +99,17 @@ class Watched:
         self.watch = watch
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        args = tuple(copied(arg) for arg in args)
-        kwargs = {name: copied(arg) for name, arg in kwargs.items()}
-        for arg in (*args, *kwargs.values()):
+        own = tuple(copied(arg) for arg in args)
+        named = {name: copied(arg) for name, arg in kwargs.items()}
+        for arg in (*own, *named.values()):
             if hasattr(arg, "__code__"):
                 self.watch.lent.add(arg.__code__)
         with self.watch.on():
-            result = self.target(*args, **kwargs)
+            result = self.target(*own, **named)
+        self.watch.changed += [name for name, before, after in
+                               zip([*names_of(self.target, len(args)), *kwargs],
+                                   [*args, *kwargs.values()], [*own, *named.values()], strict=True)
+                               if not same(before, after) and name not in self.watch.changed]
         made = isinstance(self.target, type) or callable(result)
         return Watched(result, self.watch) if made and result is not None else result
 
@@ -128,6 +135,27 @@ def copied(value: Any) -> Any:
     if type(value) is dict:
         return {name: copied(part) for name, part in value.items()}
     return value
+
+
+def same(before: Any, after: Any) -> bool:
+    """Whether the arrays and numbers in an argument are what they were."""
+    if isinstance(before, np.ndarray):
+        return before.shape == after.shape and before.tobytes() == after.tobytes()
+    if type(before) in (list, tuple):
+        return len(before) == len(after) and all(map(same, before, after))
+    if type(before) is dict:
+        return list(before) == list(after) and all(map(same, before.values(), after.values()))
+    return type(before) not in (bool, int, float, str) or before == after or before != before
+
+
+def names_of(function: Callable[..., Any], count: int) -> list[str]:
+    """The names of a function's first arguments."""
+    names = [f"argument {number}" for number in range(1, count + 1)]
+    with contextlib.suppress(TypeError, ValueError):                    # some have no signature
+        taken = [one for one in inspect.signature(function).parameters.values()
+                 if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+        names[:len(taken)] = [one.name for one in taken][:count]
+    return names
 
 
 @contextlib.contextmanager

@@ -105,7 +105,7 @@ WRONG = {
         ("dx.sum(0)", "dx.sum()", "rows only"),
         ("return dx, dx.sum(0)", "return dx, dx", "each row counts once"),
         ("return dx, dx.sum(0)", "return dx", "2 things"),
-        ("return dx, dx.sum(0)", "return dx, None", "db is None"),
+        ("return dx, dx.sum(0)", "return dx, None", "db: it is None"),
         ("gamma * dy / sigma", "gamma * dy.sum(0) / sigma", "it should have (6, 2)"),
     ],
 }

@@ -109,7 +109,7 @@ WRONG = {
         ("gamma * dy / sigma", "0 * dy", "all zeros"),
         ("gamma * dy / sigma", "dy", "dx: "),
         ("gamma * dy / sigma", "gamma / sigma", "shape (3,)"),
-        ("return", "dx =", "is there a `return`"),
+        ("return", "dx =", "Is there a `return`"),
     ],
     "clipped": [
         ("return steps", "return steps + 1", "one too many"),

@@ -39,6 +39,12 @@ WRONG = {
         ("(1 - alpha) * v_t", "v_t", "needs the factor 1 − α"),
         (None, "return None", "raw, corrected"),
         (None, "return raw, corrected", "NameError"),
+        ("return np.array(raw), np.array(corrected)",
+         "return np.array(raw)[:, None], np.array(corrected)[:, None]", "it should have (12,)"),
+        ("s / (1 - alpha**t)", "s / (1 - alpha * t)", "the corrected average: not equal"),
+        ("s / (1 - alpha**t)", "s / (1 - alpha**len(v))", "the corrected average: not equal"),
+        (None, "from minibn.norms.moving_average import update_average\n"
+               "return update_average(v, v, alpha), v", "it calls minibn"),
     ],
     "weights": [
         ("(t - i)", "(i - 1)", "wrong way"),
@@ -55,6 +61,8 @@ WRONG = {
         ("i = np", "alpha = 0.8; i = np", "α is an argument"),
         (None, "i = np.arange(1, t)\nreturn (1 - alpha) * alpha ** (t - i) / (1 - alpha**t)",
          "shape (5,)"),
+        ("return " + CORRECTED, f"return ({CORRECTED})[:, None]", "it should have (6,)"),
+        ("/ (1 - alpha**t)", "/ (1 - alpha**i)", "not equal"),
         (None, "return None", "is None"),
     ],
     "variance": [
@@ -72,11 +80,14 @@ WRONG = {
         (VARIANCE, "1 / t", "a plain mean of t values"),
         ("return ", "alpha = 0.9; return ", "α is an argument"),
         (None, 'return "(1 - a) / (1 + a)"', "should be numbers"),
+        (None, "return (weights(alpha, t) ** 2).sum()", "It stopped with"),
+        (None, "return np.array([(weights(alpha, n) ** 2).sum() for n in t])", "not iterable"),
+        ("return ", "t = np.atleast_1d(t); return ", "if t is one number, return one number"),
     ],
     "mean_square_errors": [
         ("(alpha**t * mean) ** 2", "alpha**t * mean", "squared"),
         ("(alpha**t * mean) ** 2", "-(alpha**t * mean) ** 2", "square is positive"),
-        ("(alpha**t * mean) ** 2", "((1 - alpha**t) * mean) ** 2", "E[s] itself"),
+        ("(alpha**t * mean) ** 2", "((1 - alpha**t) * mean) ** 2", "E[s_t] itself"),
         (" + (1 - alpha**t) ** 2 * scatter", "", "scatter is missing"),
         ("(alpha**t * mean) ** 2 + ", "", "bias is missing"),
         ("(1 - alpha**t) ** 2 * scatter", "scatter", "it scatters less"),
@@ -92,6 +103,13 @@ WRONG = {
         ("scatter, scatter", "scatter, scatter ** 0.5", "mean SQUARE error"),
         ("sd**2 * variance", "variance", "sd is missing"),
         ("sd**2", "mean**2", "the mean has no part in it"),
+        ("scatter = ", "t = len(range(t)); scatter = ", "It stopped with TypeError"),
+        (None, "q = alpha**t\nscatter = sd**2 * variance(alpha, t)\n"
+               "return np.mean((q * mean) ** 2 + (1 - q) ** 2 * scatter), scatter",
+         "the raw average's errors for an array t"),
+        (None, "q = alpha**t\nscatter = sd**2 * variance(alpha, t)\n"
+               "return (q * mean) ** 2 + (1 - q) ** 2 * scatter, np.mean(scatter)",
+         "the corrected average's errors for an array t"),
     ],
     "steps_until": [
         (" + 1", "", "one too few"),
@@ -109,6 +127,11 @@ WRONG = {
         (None, LOOP.replace("return t", "return t - 1").format(">="), "one too few"),
         (None, LOOP.replace("return t", "return t + 1").format(">="), "one too many"),
         (None, "return 460", "not equal"),
+        (None, "t = np.arange(1, 10_000)\nreturn int(t[alpha**t / (1 - alpha**t) < share][0])",
+         "IndexError"),
+        (None, "t = np.arange(10_000)\n"
+               "return int(np.argmax(1 / np.maximum(1 - alpha**t, 1e-9) - 1 < share))",
+         "the step for α = 0.9999, share 0.01"),
         (None, "return np.arange(5)", "a single number"),
         (None, 'return "460"', "should be numbers"),
     ],
@@ -145,6 +168,8 @@ WRONG = {
         (FACTOR, "1.1894", "largest error"),
         (FACTOR, "np.sqrt((m - 1) / m)", "largest error"),
         (FACTOR, "1.0", "largest error"),
+        ("gamma((m - 1) / 2)", "gamma((m - 1) // 2)", "with //"),
+        ("gamma((m - 1) / 2)", "gamma((m - 2) / 2)", "gamma was called with 0"),
         (None, "return None", "numbers"),
     ],
     "expected_from": [
@@ -152,7 +177,7 @@ WRONG = {
         (FROM_C, "alpha**t * c", "the batches are missing"),
         (FROM_C, "(1 - alpha**t) * c + alpha**t * mean", "exchanged"),
         (FROM_C, "alpha**t * c + mean", "not to 1"),
-        (FROM_C, "c + (1 - alpha**t) * mean", "αᵗ·c is left"),
+        (FROM_C, "c + (1 - alpha**t) * mean", "αᵗ·c remains"),
         ("alpha**t", "alpha**(t - 1)", "one power of α too few"),
         ("alpha**t", "alpha**(t + 1)", "one power of α too many"),
         ("alpha**t", "alpha", "α, not αᵗ"),
@@ -199,6 +224,9 @@ WRONG = {
         (FIRST, "(1 - alpha) / (1 + alpha)", "for large t"),
         (FIRST, "1 / t", "a plain mean"),
         ("w = alpha", "alpha = 0.9; w = alpha", "α is an argument"),
+        ("w = alpha", "t = np.atleast_1d(t); w = alpha", "if t is one number, return one number"),
+        (None, "return np.array([alpha ** (2 * n - 2) + sum(((1 - alpha) * alpha ** (n - i)) ** 2 "
+               "for i in range(2, n + 1)) for n in t])", "not iterable"),
     ],
 }
 
@@ -218,7 +246,9 @@ ALSO_RIGHT = {
                        "for i in range(1, t + 1)]")],
     "variance": [(None, "return ((1 - alpha) ** 2 * (1 - alpha ** (2 * t)) / (1 - alpha**2) "
                         "/ (1 - alpha**t) ** 2)"),
-                 (None, "return np.array([(weights(alpha, n) ** 2).sum() for n in t])")],
+                 (None, "sums = [(weights(alpha, n) ** 2).sum() for n in np.ravel(t)]\n"
+                        "return np.reshape(sums, np.shape(t))"),
+                 (VARIANCE, f"np.vectorize(lambda t: {VARIANCE})(t)")],
     "mean_square_errors": [(None, "c = 1 - alpha**t\nvar = (1 - alpha) / (1 + alpha) * (1 + alpha**t) "
                                   "/ c * sd**2\nreturn [(mean * (c - 1)) ** 2 + c**2 * var, var]")],
     "steps_until": [(None, LOOP.format(">=")),
@@ -236,6 +266,7 @@ ALSO_RIGHT = {
     "variance_from_first": [
         (None, "return alpha ** (2 * t - 2) + (1 - alpha) ** 2 * (1 - alpha ** (2 * t - 2)) "
                "/ (1 - alpha**2)"),
-        (None, "return [alpha ** (2 * n - 2) + sum(((1 - alpha) * alpha ** (n - i)) ** 2 "
-               "for i in range(2, n + 1)) for n in t]")],
+        (None, "sums = [alpha ** (2 * n - 2) + sum(((1 - alpha) * alpha ** (n - i)) ** 2 "
+               "for i in range(2, n + 1)) for n in np.ravel(t)]\n"
+               "return np.reshape(sums, np.shape(t))")],
 }

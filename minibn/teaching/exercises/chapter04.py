@@ -21,7 +21,7 @@ def steps_until(alpha: float, share: float) -> int:
 
 @exercise("4.5", "for how many steps", answer="steps_until", points=2, library=steps_until)
 def check_steps(answer: Any, part: Any) -> None:
-    cases = [(0.99, 0.01), (0.9, 0.25), (0.999, 0.1), (0.5, 0.01)]
+    cases, slow = [(0.99, 0.01), (0.9, 0.25), (0.999, 0.1), (0.5, 0.01)], (0.9999, 0.01)
     want = [steps_until(*case) for case in cases]
     got = [_whole(answer(*case)) for case in cases]
     with part(1):
@@ -37,6 +37,9 @@ def check_steps(answer: Any, part: Any) -> None:
             "the sign: ln α is negative, and so is ln(share/(1 + share)).": [-n for n in want],
             "αᵗ/(1 − αᵗ) < share gives αᵗ < share/(1 + share), not share/(1 − share).":
                 [floor(log(s / (1 - s)) / log(a)) + 1 for a, s in cases]})
+        far = _whole(answer(*slow))
+        equal("the step for α = 0.9999, share 0.01", far, steps_until(*slow), {
+            "one too few.": steps_until(*slow) - 1})
     with part(1):
         # At α = 0.5 the factor is exactly 1 above 1 at t = 1.
         got = [_whole(answer(0.5, 1.0)), _whole(answer(0.99, 0.01))]
@@ -91,7 +94,14 @@ def check_repair(answer: Any, part: Any) -> None:
     sizes = np.array([2, 3, 5, 10, 40])
     want = np.array([repair_factor(int(m)) for m in sizes])
     bessel = sizes / (sizes - 1)
-    equal("the factor for m = 2, 3, 5, 10, 40", [answer(int(m)) for m in sizes], want, {
+    try:
+        got = [answer(int(m)) for m in sizes]
+    except ValueError as error:
+        require(not any(word in str(error) for word in ("math domain", "noninteger")),
+                "gamma was called with 0 or a negative whole number, where Γ is infinite. Is "
+                "(m − 1)/2 computed with //? For m = 2 it is 0.5, and // rounds it down to 0.")
+        raise
+    equal("the factor for m = 2, 3, 5, 10, 40", got, want, {
         "that is E[σ_B]/σ; the factor that repairs it is its inverse.": 1 / want,
         "Bessel's factor repairs the variance; σ̂ would still be too small. See the hint.":
             np.sqrt(bessel),

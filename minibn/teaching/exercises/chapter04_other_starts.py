@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minibn.teaching.compare import equal, is_one_of
-from minibn.teaching.exercises.chapter04_zero_start import variance
+from minibn.teaching.exercises.chapter04_zero_start import one_number, variance
 from minibn.teaching.registry import exercise
 
 Array = Any
@@ -27,7 +27,7 @@ def check_expected(answer: Any, part: Any) -> None:
         "the start and the batches are exchanged: αᵗ is the weight of the start.":
             (1 - q) * c + q * mean,
         "the weights of the batches add up to 1 − αᵗ, not to 1.": q * c + mean,
-        "c is multiplied by α at each step: αᵗ·c is left of it.": c + (1 - q) * mean,
+        "each step multiplies c by α: after t steps αᵗ·c remains.": c + (1 - q) * mean,
         "one power of α too few: in the first step c is multiplied by α already.":
             0.9**5 * c + (1 - 0.9**5) * mean,
         "one power of α too many: after t steps c was multiplied by α t times.":
@@ -121,3 +121,4 @@ def check_first(answer: Any, part: Any) -> None:
         equal("Var[s_t] from s_0 = v_1", got, want, half | other)
         equal("Var[s_t] for α = 0.5", answer(0.5, t), variance_from_first(0.5, t), {
             "α is an argument: do not write a number in its place.": want})
+        one_number("Var[s_t] for t = 5", answer(0.9, 5), variance_from_first(0.9, 5))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minibn.teaching.compare import equal, is_one_of, unpack, usable
+from minibn.teaching.compare import equal, is_one_of, require, unpack, usable, what
 from minibn.teaching.registry import exercise
 
 Array = Any
@@ -90,10 +90,10 @@ def check_weights(answer: Any, part: Any) -> None:
         "these are the powers of α alone: the factor (1 − α)/(1 − αᵗ) is missing.":
             want / 0.2 * total}
     other = {
-        "they run the wrong way: the youngest value, w_t, has the largest weight.": want[::-1],
+        "they run the wrong way: the newest value, w_t, has the largest weight.": want[::-1],
         "they run the wrong way, and they are those of the raw average.": (want * total)[::-1],
-        "one power of α too many: the youngest value is kept whole, with α⁰.": want * 0.8,
-        "one power of α too many, in raw weights: the youngest has α⁰.": want * 0.8 * total,
+        "one power of α too many: the newest value has α⁰, which is 1.": want * 0.8,
+        "one power of α too many, in raw weights: the newest value has α⁰.": want * 0.8 * total,
         "the exponent is the age t − i, which runs from t − 1 down to 0.":
             0.2 * 0.8 ** np.arange(1, 7) / total,
         "the sum of these weights is 1, but the corrected average is no plain mean.":
@@ -142,6 +142,14 @@ def check_variance(answer: Any, part: Any) -> None:
         "that is the variance of a plain mean of t values.": 1 / t})
     equal("Var[ŝ_t] for α = 0.5", answer(0.5, t), variance(0.5, t), {
         "α is an argument: do not write a number in its place.": want})
+    one_number("Var[ŝ_t] for t = 5", answer(0.9, 5), variance(0.9, 5))
+
+
+def one_number(name: str, got: Any, want: Array) -> None:
+    """For one t there is one number, which a notebook can print with ":.3f"."""
+    require(np.ndim(got) == 0, f"{name}: if t is one number, return one number. This is "
+                               f"{what(got)}.")
+    equal(name, got, want)
 
 
 def mean_square_errors(mean: float, sd: float, alpha: float, t: Array) -> tuple[Array, Array]:
@@ -157,24 +165,31 @@ def check_errors(answer: Any, part: Any) -> None:
     got = unpack(answer(0.7, sd, 0.9, 5), "raw, corrected")
     (raw, corrected), q = mean_square_errors(0.7, sd, 0.9, 5), 0.9**5
     bias, scatter = (q * 0.7) ** 2, (1 - q) ** 2 * corrected
+    t = np.array([1, 5, 20])
+    many = mean_square_errors(0.7, sd, 0.9, t)
+
+    def several() -> Any:
+        return unpack(answer(0.7, sd, 0.9, t), "raw, corrected")
+
     with part(1):
         equal("the raw average's error", got[0], raw, {
             "this is the corrected average's: the raw one comes first.": corrected,
             "the bias goes in squared.": q * 0.7 + scatter,
-            "the bias is −αᵗμ; its square is positive.": scatter - bias,
-            "the bias is E[s] − μ = −αᵗμ; (1 − αᵗ)μ is E[s] itself.":
+            "the bias is −αᵗ·mean; its square is positive.": scatter - bias,
+            "the bias is E[s_t] − mean = −αᵗ·mean; (1 − αᵗ)·mean is E[s_t] itself.":
                 ((1 - q) * 0.7) ** 2 + scatter,
             "the scatter is missing: this is bias² alone.": bias,
             "the bias is missing: this is the variance alone.": scatter,
             "it scatters less than the corrected one, by the factor (1 − αᵗ)².": bias + corrected,
             "its variance has the factor (1 − αᵗ)², squared.": bias + (1 - q) * corrected,
             "sd is a standard deviation; the error needs sd².": bias + scatter / sd,
-            "the bias grows with the mean μ; sd has no part in it.": (q * sd) ** 2 + scatter,
+            "the bias grows with `mean`; sd has no part in it.": (q * sd) ** 2 + scatter,
             "the scatter grows with sd²; the mean has no part in it.":
                 bias + scatter / sd**2 * 0.49,
             "αᵗ, not α: the share of the start falls with every step.":
                 (0.9 * 0.7) ** 2 + scatter,
             "mean SQUARE error: leave the root out.": np.sqrt(raw)})
+        equal("the raw average's errors for an array t", several()[0], many[0])
     with part(1):
         equal("the corrected average's error", got[1], corrected, {
             "this is the raw average's: the corrected one comes second.": raw,
@@ -183,3 +198,4 @@ def check_errors(answer: Any, part: Any) -> None:
             "the corrected average has no bias: its error is its variance.": corrected + bias,
             "that is the variance of the raw average.": scatter,
             "mean SQUARE error: leave the root out.": np.sqrt(corrected)})
+        equal("the corrected average's errors for an array t", several()[1], many[1])

@@ -177,7 +177,7 @@ def check_input(answer: Any, part: Any) -> None:
             k, C, filters = kernel.shape[1:]
             dy = draws.normal(size=(2, 6 + 2 * P - k + 1, 5 + 2 * P - k + 1, filters))
             got = answer(dy, kernel, P)
-            require(got is not None, "dx is None: is there a `return`?")
+            require(got is not None, "dx: it is None. Is there a `return`?")
             require(np.shape(got)[1:3] == (6, 5), f"dx has {np.shape(got)[1:3]} pixels where x has "
                     f"(6, 5): look at the padding (k = {k}, P = {P}).")
             equal(f"dx for k = {k}, P = {P}, C = {C}, C' = {filters}", got,

@@ -31,6 +31,9 @@ def check_module(answer: Any, part: Any) -> None:
         for other in ([1.0, 2.0], 3.0, None, "text", np.float64(3.0)):
             try:
                 found = answer(other)
+            except (ValueError, AssertionError, LookupError) as error:
+                require(False, f"for {other!r} raise a TypeError, not "
+                               f"{type(error).__name__}.")
             except TypeError as error:
                 require(type(other).__name__ in str(error),
                         f"for {other!r} the message should name its type, "
@@ -42,7 +45,8 @@ def check_module(answer: Any, part: Any) -> None:
 
 def name_of(found: Any) -> str:
     """A module's name, or what came instead."""
-    return str(getattr(found, "__name__", what(found)))
+    came = what(found)
+    return str(getattr(found, "__name__", f"an object {came}" if came.startswith("of ") else came))
 
 
 def smooth_loss(z: Array, target: Array) -> Array:
@@ -99,7 +103,9 @@ def check_carry(answer: Any, part: Any) -> None:
     x, mean, std = rng.normal(size=(6, 4)), rng.normal(size=4), rng.uniform(0.5, 2.0, 4)
     cases = (("x in NumPy", x, mean, std),
              ("x on the device, mean and std in NumPy", Far(x), mean, std),
-             ("all three on the device", Far(x), Far(mean), Far(std)))
+             ("all three on the device", Far(x), Far(mean), Far(std)),
+             ("x and mean on the device, std in NumPy", Far(x), Far(mean), std),
+             ("x and std on the device, mean in NumPy", Far(x), mean, Far(std)))
     mistakes = {
         "that is training mode: use the mean and std that are given.": (x - x.mean(0)) / x.std(0),
         "std is a standard deviation already: no root of it.": (x - mean) / np.sqrt(std),
