@@ -44,7 +44,7 @@ WANT = np.array([[1.0, -2.0], [3.0, 0.5]])
     ((WANT, None), "not a tuple of 2 (ndarray, None)"),
     ([[1, 2], [3]], "not a list of 2 (list, list)"),
     (np.sin, "the ufunc sin itself"),
-    ({"dx": WANT}, "not of the kind dict"),
+    ({"dx": WANT}, "should be numbers, not an object of type dict."),
 ])
 def test_wrong_answers_get_a_hint(got, said):
     with pytest.raises(Wrong) as refusal:
@@ -73,6 +73,8 @@ def test_right_numbers_in_other_forms(got):
     (True, False, "it should be True"),
     (3.0, 0.0, "it is 0."),
     (3.0, 4.0, "too large"),
+    (3.0, "3", "it should be a number, not '3'."),
+    (3.0, [None], "it should be a number, not a list of 1 (None)."),
 ])
 def test_wrong_answers_where_a_ratio_says_nothing(want, got, said):
     with pytest.raises(Wrong) as refusal:
@@ -86,7 +88,7 @@ def test_wrong_answers_where_a_ratio_says_nothing(want, got, said):
     ((WANT, 1, 2), "This is a tuple of 3 (ndarray, int, int)"),
     ("ab", "This is 'ab'"),
     (None, "This is None (is there a `return`?)"),
-    ({"dx": 1, "dgamma": 2}, "of the kind dict"),
+    ({"dx": 1, "dgamma": 2}, "This is an object of type dict."),
 ])
 def test_unpack_counts(got, said):
     with pytest.raises(Wrong, match="Return 2 things: dx, dgamma") as refusal:
@@ -148,6 +150,14 @@ def blank(a, b):
     raise NotImplementedError
 
 
+class NoInput(NotImplementedError):
+    """As Jupyter's error for `input()` where nobody can answer."""
+
+
+def asks(a, b):
+    raise NoInput("no input here")
+
+
 class Stranger:
     def __array__(self, *args, **kwargs):
         raise KeyError("strange")
@@ -162,13 +172,18 @@ class Stranger:
     (lambda a, b: (a + b, a), 1, "1.1 two: partly right. 1 of 3 points.\nthe product: "),
     (lambda a, b: (a, a * b), 2, "the sum: "),
     (lambda a, b: (a, b), 0, "1.1 two: not right yet. 0 of 3 points.\nthe sum: "),
-    (lambda a, b: (a + b, Stranger()), 1, "should be numbers, not of the kind Stranger"),
+    (lambda a, b: (a + b, Stranger()), 1, "should be numbers, not an object of type Stranger"),
     (blank, 0, "1.1 two: not done yet. 0 of 3 points."),
     (endless, 0, "was stopped after 0.5 seconds"),
     (deaf, 0, "was stopped after 0.5 seconds"),
     (lambda: 3, 0, "It stopped with TypeError"),
     (lambda a, b: a @ b[:1], 0, "It stopped with ValueError: matmul"),
     (lambda a, b: sys.exit(3), 0, "It stopped with SystemExit: 3"),
+    (lambda a, b: a if a > 0 else b, 0, "for one number only."),
+    (lambda a, b: list(range(a)), 0, "for one number only."),
+    (lambda a, b: float(a), 0, "for one number only."),
+    (lambda a, b: [1, 2][a.astype(int)], 0, "for one number only."),
+    (asks, 0, "It stopped with NoInput: no input here (in the line: raise NoInput"),
     (lambda a, b: (a + b, F.softmax_cross_entropy(a, b)), 0, "Not an answer: it calls minibn."),
     (lambda a, b: library_two(a, b), 3, "right"),         # its name says a test, not minibn's
     (library_two, 0, "Not your answer"),

@@ -45,7 +45,8 @@ def equal(name: str, got: Any, want: Any, mistakes: Mapping[str, Any] | None = N
     mistakes: for each hint, the value that this mistake would give; its shape may differ.
     """
     require(got is not None, f"{name}: it is None. Is there a `return`?")
-    answer, right = numbers(name, got), np.asarray(want, float)
+    right = np.asarray(want, float)
+    answer = numbers(name, got, one=right.ndim == 0)
     tol = max(tol, ROUNDING.get(getattr(got, "dtype", None), 0.0))
     if without_leading_ones(answer) == without_leading_ones(right):
         answer = answer.reshape(right.shape)
@@ -66,8 +67,8 @@ def equal(name: str, got: Any, want: Any, mistakes: Mapping[str, Any] | None = N
     raise Wrong(f"{name}: {hint}")
 
 
-def numbers(name: str, got: Any) -> np.ndarray:
-    """`got` as an array of float64; `Wrong` where it is not numbers."""
+def numbers(name: str, got: Any, one: bool = False) -> np.ndarray:
+    """`got` as an array of float64; `Wrong` where it is not numbers (not `one` number)."""
     try:
         plain = np.asarray(got)
         if plain.dtype.kind in "USmM" or np.iscomplexobj(plain):
@@ -76,7 +77,8 @@ def numbers(name: str, got: Any) -> np.ndarray:
             raise TypeError
         return np.asarray(plain, float)
     except Exception:                              # an object may do anything when it is asked
-        raise Wrong(f"{name} should be numbers, not {what(got)}.") from None
+        asked = "a number" if one else "numbers"
+        raise Wrong(f"{name} should be {asked}, not {what(got)}.") from None
 
 
 def usable(own: Any, right: np.ndarray) -> np.ndarray:
@@ -124,7 +126,7 @@ def what(got: Any) -> str:
         got = got.item()
     if isinstance(got, str | int | float | complex):
         return f"{got!r}"[:60]
-    return f"of the kind {kind}"
+    return f"an object of type {kind}"
 
 
 def close(a: np.ndarray, b: np.ndarray, tol: float) -> bool:

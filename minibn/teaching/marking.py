@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import linecache
+import re
 import sys
 import traceback
 from types import TracebackType
@@ -27,6 +28,11 @@ BLANK = "A blank in it is not done yet."
 CHANGED = ("A remark that costs no points: the function also changes what it was given as {}, "
            "and its caller sees the change. (x -= 1 and x[0] = 1 change an array; x = x - 1 makes "
            "a new one.)")
+
+# What NumPy and Python say where an answer takes an array for one number, and what that means.
+ONE_NUMBER = re.compile(r"truth value of an array|'numpy.ndarray' object cannot be interpreted"
+                        r"|only (integer scalar|0-dimensional|length-1|size-1) arrays")
+AN_ARRAY = " An array came where the answer works for one number only."
 
 
 class Credit(float):
@@ -164,17 +170,18 @@ def sentence(error: BaseException) -> str:
     """What an error in an answer means for its reader."""
     if isinstance(error, Wrong):
         return str(error)
-    if isinstance(error, NotImplementedError):
+    if type(error) is NotImplementedError:               # `input()` raises one of its children
         return BLANK
     message = " ".join(str(error).split())
     text = f"It stopped with {type(error).__name__}" + (f": {message[:300]}" if message else "")
+    after = "." + (AN_ARRAY if ONE_NUMBER.search(message) else "")
     for place in reversed(traceback.extract_tb(error.__traceback__)):
         if place.filename.startswith(PACKAGE):
             continue
         line = (place.line or linecache.getline(place.filename, place.lineno or 0)).strip()
         if "site-packages" not in place.filename and line:
-            return f"{text} (in the line: {line})."
-    return f"{text}."
+            return f"{text} (in the line: {line}){after}"
+    return f"{text}{after}"
 
 
 def shows_results() -> bool:

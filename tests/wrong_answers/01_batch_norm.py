@@ -143,7 +143,7 @@ WRONG = {
         ("1, 1 / 5", "1, 0", "it is 0"),
         ("1, 1 / 5", "1, -1 / 5", "sign is wrong"),
         ("1, 1 / 5", "None, 1 / 5", "is None"),
-        ("1, 1 / 5", '"1", 1 / 5', "should be numbers"),
+        ("1, 1 / 5", '"1", 1 / 5', "should be a number"),
         ("1, 1 / 5", "1, 2 / 5", "too large"),
     ],
 }

@@ -16,7 +16,7 @@ WRONG = {
         ("1 / 3, 1 / 2", "1 / 3, 2", "not 1/d_max"),
         ("1 / 4, 3 / 4, 1 / 3, 1 / 2", "1 / 4, 3 / 4", "4 things"),
         ("1 / 4, 3 / 4", "3 / 4, 1 / 4", "r: it is too large"),
-        ("1 / 4, 3 / 4", "'1/4', 3 / 4", "should be numbers"),
+        ("1 / 4, 3 / 4", "'1/4', 3 / 4", "should be a number"),
     ],
     "forward": [
         ("alpha * mu + (1 - alpha) * mu_B", "(1 - alpha) * mu + alpha * mu_B", "OLD"),
@@ -127,7 +127,7 @@ WRONG = {
         ("return steps", "return None", "return"),
         ("        steps += 1", "        steps += 2", "too large"),
         ("s / sigma >= 1 / r_max", "s / sigma >= r_max", "was stopped"),
-        ("return steps", "return str(steps)", "should be numbers"),
+        ("return steps", "return str(steps)", "should be a number"),
     ],
     "bug": [
         (None, 'return "none"', "something is wrong there"),

@@ -108,7 +108,7 @@ WRONG = {
         ("decay ** updates", "decay * updates", "a product"),
         ("decay ** updates", "100 * decay ** updates", "percent"),
         ("decay ** updates", "round(decay ** updates, 2)", "share for"),
-        ("decay ** updates", "f'{decay ** updates:.2f}'", "should be numbers"),
+        ("decay ** updates", "f'{decay ** updates:.2f}'", "should be a number"),
         ("decay ** updates", "decay ** -updates", "too large"),
         ("decay ** updates", "np.exp(-updates)", "too small"),
         ("images // batch_size", "batch_size // images", "too large"),

@@ -31,7 +31,7 @@ WRONG = {
         ("return (a1", "z = (a1", "None"),
         ("return (a1 - a2) / np.sqrt(variance)", "return abs(a1 - a2) / np.sqrt(variance)", "z of"),
         ("return (a1 - a2) / np.sqrt(variance)", "return 0.6", "z of"),
-        (None, "return f'{(a1 - a2):.3f}'", "should be numbers"),
+        (None, "return f'{(a1 - a2):.3f}'", "should be a number"),
         (None, "return (a1 - a2) / 1.96", "z of"),
         (None, "return round((a1 - a2) / np.sqrt((a1 * (1 - a1) + a2 * (1 - a2)) / n), 1)", "z of"),
     ],
