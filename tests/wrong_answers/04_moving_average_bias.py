@@ -43,6 +43,12 @@ WRONG = {
          "return np.array(raw)[:, None], np.array(corrected)[:, None]", "it should have (12,)"),
         ("s / (1 - alpha**t)", "s / (1 - alpha * t)", "the corrected average: not equal"),
         ("s / (1 - alpha**t)", "s / (1 - alpha**len(v))", "the corrected average: not equal"),
+        (None, "raw = np.zeros_like(v)\nfor t in range(len(v)):\n"
+               "    raw[t] = alpha * (raw[t - 1] if t else 0) + (1 - alpha) * v[t]\n"
+               "return raw, raw / (1 - alpha ** np.arange(1, len(v) + 1))", "np.zeros(len(v))"),
+        (None, "raw, s = np.zeros_like(v), 0.0\nfor t in range(len(v)):\n"
+               "    raw[t] = s = alpha * s + (1 - alpha) * v[t]\n"
+               "return raw, raw / (1 - alpha ** np.arange(1, len(v) + 1))", "np.zeros(len(v))"),
         (None, "from minibn.norms.moving_average import update_average\n"
                "return update_average(v, v, alpha), v", "it calls minibn"),
     ],

@@ -52,6 +52,12 @@ def check_average(answer: Any, part: Any) -> None:
             "the next step started from the corrected value (slip 1 of notebook 04).": before,
             "the new value needs the factor 1 − α.": raw / 0.1})
         equal("the raw average with another α", got[0.6][0], want[0.6][0], {number: raw})
+        whole = np.array([4, 7, 1])            # cut off at each step or afterward, it is the same
+        right = average(whole, 0.6)[0]
+        equal("the raw average of whole numbers", unpack(answer(whole, 0.6), "raw, corrected")[0],
+              right, {
+                  "an array like v holds whole numbers, and a value that is written into it is cut "
+                  "off: use np.zeros(len(v)), which holds floats.": np.trunc(right)})
     # The corrected average of the answer's own raw one: a mistake in s costs its points once.
     own = usable(got[0.9][0], raw)
     with part(1):
