@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import get_ident
-from typing import IO
+from typing import IO, Any
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -39,6 +40,25 @@ def read_regular(path: str | Path) -> bytes:
     """All of a file; ValueError for a device or a pipe, of which there may be no end."""
     check_regular(path)
     return Path(path).read_bytes()
+
+
+def parse_json(content: bytes) -> Any:
+    """The value that a JSON text holds; ValueError where it is damaged, or a name comes twice.
+
+    Python's reader keeps the last of two equal names, another program's may keep the first.
+    """
+    return json.loads(content, object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise ValueError(f"{name[:40]!r} is there twice")
+            seen.add(name)
+    return found
 
 
 def check_regular(path: str | Path) -> None:

@@ -24,7 +24,7 @@ import numpy as np
 
 import minibn
 from minibn.backend import array_module, to_host
-from minibn.files import check_regular, explain, write_atomically
+from minibn.files import check_regular, explain, parse_json, write_atomically
 from minibn.npz import KINDS, PACKED, read_header, read_npy
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ FORMAT = 1
 GROUPS = ("params", "state")
 LONGEST_HEADER = 2**20               # bytes; a layer takes about 30
 LONGEST_NPY_HEADER = 2**16 + 10      # bytes before the values of an array
+NOT_NEGATIVE = ("step", "moving_var", "moving_std")        # of a layer's state
+MOST_STEPS = 2**53
 
 
 class Kind(NamedTuple):
@@ -73,6 +75,8 @@ def load(path: str | Path, model: Layer) -> None:
                 check_classes(archive, model)
                 check_kinds(archive, model)
                 found = {name: read(archive, name) for name, _ in entries(model)}
+                for name, array in found.items():
+                    check_values(name, array)
         except Differs as error:
             raise ValueError(f"{path} {error}") from None
         except Exception as error:     # a damaged archive raises errors of a dozen classes
@@ -102,7 +106,7 @@ def check_classes(archive: zipfile.ZipFile, model: Layer) -> None:
     """
     if kind(archive, "header").shape[0] > LONGEST_HEADER:
         raise ValueError("its header is too long")
-    header = json.loads(read(archive, "header").tobytes())
+    header = parse_json(read(archive, "header").tobytes())
     if "layers" not in header:                             # a checkpoint of training
         return
     if header["format"] != FORMAT:
@@ -118,6 +122,8 @@ def check_classes(archive: zipfile.ZipFile, model: Layer) -> None:
 def check_kinds(archive: zipfile.ZipFile, model: Layer) -> None:
     """Raise Differs unless the file has the model's arrays, and no others, in dtype and shape."""
     stored = {name.removesuffix(".npy"): None for name in archive.namelist()}
+    if len(stored) < len(archive.namelist()):
+        raise ValueError("it has two arrays of one name")
     expected = {name: kind_of(name, value) for name, value in entries(model)}
     for name, ours in expected.items():
         if name not in stored:
@@ -128,6 +134,19 @@ def check_kinds(archive: zipfile.ZipFile, model: Layer) -> None:
     for name in stored:
         if name.startswith(tuple(f"{group}/" for group in GROUPS)) and name not in expected:
             raise Differs(f"does not fit: it has {name}, which the model has not")
+
+
+def check_values(name: str, array: np.ndarray) -> None:
+    """Raise ValueError for numbers that no training leaves: a count or a variance below 0.
+
+    They would not raise later: a layer with σ below 0 gives numbers, and they are wrong.  NaN and
+    infinity are let through, as a training that diverges leaves them.
+    """
+    last = name.rpartition("/")[2].rpartition(".")[2]
+    if not name.startswith("state/") or last not in NOT_NEGATIVE or not array.size:
+        return
+    if array.min() < 0 or (array.dtype.kind in "iu" and array.max() > MOST_STEPS):
+        raise ValueError(f"{name} is from {array.min()} to {array.max()}")
 
 
 def classes(model: Layer) -> dict[str, str]:

@@ -26,7 +26,8 @@ def read_npy(content: bytes) -> np.ndarray:
     file = io.BytesIO(content)
     shape, fortran, dtype = read_header(file)
     given = len(content) - file.tell()
-    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != given:
+    if (not all(type(length) is int and length >= 0 for length in shape)     # True counts as 1
+            or math.prod(shape) * dtype.itemsize != given):
         raise ValueError(f"it has {given:,} bytes for an array {shape} of {dtype}")
     return np.frombuffer(content, dtype, offset=file.tell()).reshape(
         shape, order="F" if fortran else "C")

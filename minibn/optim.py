@@ -59,6 +59,8 @@ class SGD:
         another shape, dtype or device than its parameter; then nothing has changed.
         """
         params, grads = self.model.params, self.model.grads
+        momentum = check_number("momentum", self.momentum, least=0, below=1)
+        weight_decay = check_number("weight_decay", self.weight_decay, least=0)
         for name, p in params.items():
             if name not in grads:
                 raise TooEarly(f"there is no gradient of {name} yet: call backward before step")
@@ -67,9 +69,9 @@ class SGD:
             check_like(f"the gradient of {name}", grads[name], p)
         for name, p in params.items():
             v, g = self.velocity[name], grads[name]
-            if self.weight_decay and (self.decay_norms or not name.endswith(NORM_PARAMS)):
-                g = g + self.weight_decay * p
-            momentum_update(p, v, g, self.lr, self.momentum)
+            if weight_decay and (self.decay_norms or not name.endswith(NORM_PARAMS)):
+                g = g + weight_decay * p
+            momentum_update(p, v, g, self.lr, momentum)
 
 
 def step_schedule(lr: float, epoch: int, every: int, factor: float = 0.1) -> float:

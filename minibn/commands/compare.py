@@ -27,6 +27,7 @@ from tqdm import tqdm
 
 from minibn.commands.announce import announce, images_bar
 from minibn.commands.options import (
+    MOST_SEEDS,
     add_data_options,
     add_recipe_options,
     add_result_options,
@@ -58,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--norms", nargs="+", choices=tuple(NORMS), metavar="NORM",
                         default=["bn", "brn", "renorm_debias"],
                         help=f"of {', '.join(NORMS)} (default: bn brn renorm_debias)")
-    parser.add_argument("--seeds", type=whole(1), default=3, metavar="N",
+    parser.add_argument("--seeds", type=whole(1, MOST_SEEDS), default=3, metavar="N",
                         help="train each method N times, from --seed upward (default 3)")
     parser.add_argument("--processes", type=whole(1), metavar="N",
                         help="train N runs at a time (default: one for each core; gpu: 1)")

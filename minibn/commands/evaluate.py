@@ -61,14 +61,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _accuracies(model: Sequential, checkpoint: Checkpoint, args: argparse.Namespace) -> str:
-    args.data, _, coarse = checkpoint.header["data"].partition("-")
-    if args.data not in DATA_SETS:
+    args.data, dash, labels = checkpoint.header["data"].partition("-")
+    if args.data not in DATA_SETS or (dash and (args.data, labels) != ("cifar100", "coarse")):
         raise ValueError(f"{args.checkpoint} was trained on {checkpoint.header['data']}, which "
                          "this command cannot load")
     if args.data == "synthetic" and args.data_dir is not None:
         raise ValueError(f"--data-dir: {args.checkpoint} was trained on the synthetic set, which "
                          "is drawn, not read")
-    args.labels, args.limit_train = coarse or "fine", None
+    args.labels, args.limit_train = labels or "fine", None
     data = load_data(args)
     if list(data.class_names) != checkpoint.header["classes"]:
         raise ValueError(f"{args.checkpoint} was trained on other classes than those of "

@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 
 SIDE = 32                      # of the images in the data sets
 MOST = 100 * 2**20             # bytes of a file, and of an array when it is unpacked
-MOST_PIXELS = 40_000_000       # of a picture; a JPEG is unpacked at a fraction of its size
+MOST_PIXELS = 24_000_000       # of a picture, and of a tile of it; an unpacked pixel takes 4 bytes
+MOST_JPEG = 60_000_000         # a JPEG is unpacked at an eighth of its sides, if not progressive
+LONGEST = 65_535               # pixels of a side; each row takes memory of its own
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "PPM", "TIFF", "WEBP")
 SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
+# Tags of TIFF: bits of a channel, whether 0 is black (1) or white (0), sides of a tile.
+BITS, BLACK, TILE_WIDTH, TILE_HEIGHT = 258, 262, 322, 323
 
 
 class Images(NamedTuple):
@@ -46,7 +50,7 @@ def read_images(path: Path, side: int = SIDE, crop: int = CROP) -> Images:
         raise FileNotFoundError(f"no image file {path}")
     if path.stat().st_size > MOST:
         raise ValueError(f"{path} is larger than {MOST >> 20} MiB")
-    if path.suffix not in (".npy", ".npz"):
+    if path.suffix.lower() not in (".npy", ".npz"):
         return _picture(path, side, crop)
     array = _array(path)
     if array.ndim == 3:
@@ -68,7 +72,7 @@ def _fits(height: int, width: int, side: int, crop: int) -> bool:
 def _array(path: Path) -> np.ndarray:
     content = read_regular(path)
     try:
-        if path.suffix == ".npy":
+        if path.suffix.lower() == ".npy":
             return read_npy(content)
         arrays = list(read_npz(content, MOST).values())
     except ValueError as error:
@@ -86,12 +90,11 @@ def _picture(path: Path, side: int, crop: int) -> Images:
     try:
         with Image.open(path, formats=FORMATS) as picture:
             width, height = picture.size
+            _check_size(picture)
             if not _fits(height, width, side, crop):
                 picture.draft("RGB", (4 * side, 4 * side))       # a JPEG alone can do this
-            if picture.width * picture.height > MOST_PIXELS:
-                raise ValueError(f"{width} × {height} pixels are more than "
-                                 f"{MOST_PIXELS // 1_000_000} million")
-            picture = ImageOps.exif_transpose(_eight_bits(picture))    # as the camera was held
+            picture = _eight_bits(picture)
+            ImageOps.exif_transpose(picture, in_place=True)            # as the camera was held
             if picture.width > picture.height and width < height:
                 width, height = height, width
             if _fits(height, width, side, crop):
@@ -104,10 +107,25 @@ def _picture(path: Path, side: int, crop: int) -> Images:
                                            f"{side} × {side}")
 
 
+def _check_size(picture: Image.Image) -> None:
+    """The picture takes at most some 250 MB when it is unpacked, or ValueError."""
+    tags = getattr(picture, "tag_v2", {})
+    tile = tags.get(TILE_WIDTH, 1), tags.get(TILE_HEIGHT, 1)           # unpacked as a whole
+    # libjpeg keeps the whole of a progressive picture, which is not known from its header alone.
+    most = MOST_JPEG if picture.format == "JPEG" else MOST_PIXELS
+    for what, (width, height) in (("", picture.size), (" in a tile", tile)):
+        if width * height > most or max(width, height) > LONGEST:
+            raise ValueError(f"{width} × {height} pixels{what}: at most {most // 1_000_000} "
+                             f"million are read, and {LONGEST:,} a side")
+
+
 def _eight_bits(picture: Image.Image) -> Image.Image:
     """The picture in RGB with 8 bits a channel; ValueError where its range is not known."""
     from PIL import Image
 
+    if picture.mode in SIXTEEN_BITS and picture.format == "TIFF" and (
+            picture.tag_v2.get(BITS) != (16,) or picture.tag_v2.get(BLACK) != 1):  # type: ignore[attr-defined]
+        raise ValueError("its gray values are not from 0, black, to 65535; save it as PNG")
     if picture.mode in SIXTEEN_BITS or (picture.mode == "I" and picture.format in ("PNG", "PPM")):
         wide = np.asarray(picture)
         gray = np.empty(wide.shape, np.uint8)
@@ -116,4 +134,4 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
         return Image.fromarray(gray).convert("RGB")
     if picture.mode in ("I", "F"):
         raise ValueError("its pixels have 32 bits; save it with 8 or 16")
-    return picture.convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")

@@ -23,18 +23,19 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "cifar100": {"width": 16, "epochs": 4, "lr_every": 3, "threshold": 0.15},
 }
 DATA_SETS = tuple(SETTINGS)
+MOST_SEEDS = 1000
 
 
-def whole(least: int) -> Callable[[str], int]:
-    """The kind of an option that is an integer of at least `least`."""
+def whole(least: int, most: float = math.inf) -> Callable[[str], int]:
+    """The kind of an option that is an integer: least <= value <= most."""
     def parse(text: str) -> int:
         try:
             value = int(text)
         except ValueError:
             value = least - 1
-        if value < least:
-            raise argparse.ArgumentTypeError(
-                f"must be an integer of at least {least}, not {text!r}")
+        if not least <= value <= most:
+            bounds = f"of at least {least}" if most == math.inf else f"from {least} to {most}"
+            raise argparse.ArgumentTypeError(f"must be an integer {bounds}, not {short(text)!r}")
         return value
     return parse
 
@@ -52,9 +53,14 @@ def number(least: float = -math.inf, above: float = -math.inf, most: float = mat
                 ("at least", least), ("above", above), ("at most", most), ("below", below))
                 if math.isfinite(bound)]
             raise argparse.ArgumentTypeError(
-                f"must be a number {' and '.join(bounds)}, not {text!r}")
+                f"must be a number {' and '.join(bounds)}, not {short(text)!r}")
         return value
     return parse
+
+
+def short(text: str) -> str:
+    """The text, or its beginning where it is long: an error is a line to be read."""
+    return text if len(text) <= 60 else text[:60] + "…"
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from minibn.backend import DEVICES
-from minibn.commands.options import whole
+from minibn.commands.options import MOST_SEEDS, whole
 from minibn.commands.registered import estimate_arms, measured_on, run_arms
 from minibn.commands.table import duration, format_table
 from minibn.replication.arms import ARMS, SIZES
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="of the presets medium and tiny: "
                              + "; ".join(f"{name}, {arm.title}" for name, arm in ARMS.items())
                              + " (default: all, in this order)")
-    parser.add_argument("--seeds", type=whole(1), metavar="N",
+    parser.add_argument("--seeds", type=whole(1, MOST_SEEDS), metavar="N",
                         help="replications of each condition (default: the preset's)")
     parser.add_argument("--data-dir", metavar="DIR",
                         help="folder that holds cifar-100-python/ "

@@ -95,6 +95,12 @@ def earlier(path: Path, record: Record) -> tuple[Path, list[Trained]]:
         except ValueError:                                 # something else
             continue
         if (kept.command, kept.data, kept.device) == (record.command, record.data, record.device):
+            for run in kept.runs:
+                if run.recipe.lr not in GRID or not (
+                        run.stopped or run.history.epochs == run.recipe.epochs):
+                    raise ValueError(f"{file} has a run at rate {run.recipe.lr:g} with "
+                                     f"{run.history.epochs} of {run.recipe.epochs} epochs, which "
+                                     "this search has not made")
             return file, kept.runs
     return file, []
 

@@ -183,15 +183,20 @@ def check_pixels(images: np.ndarray) -> None:
         raise ValueError(f"images must not be empty, not of shape {images.shape}")
 
 
+def check_labels(name: str, labels: np.ndarray, count: int) -> None:
+    """`labels` is an array of integers (count,)."""
+    if not isinstance(labels, np.ndarray) or not np.issubdtype(labels.dtype, np.integer):
+        kind = labels.dtype if isinstance(labels, np.ndarray) else type(labels).__name__
+        raise TypeError(f"{name} must be a NumPy array of integers, not {kind}")
+    check_array(name, labels)
+    if labels.shape != (count,):
+        raise ValueError(f"{name} must have shape ({count},) as the images, not {labels.shape}")
+
+
 def _check_pair(images: np.ndarray, labels: np.ndarray, crop: int) -> tuple[int, int, int]:
     check_pixels(images)
     count, height, width, _ = images.shape
-    if not isinstance(labels, np.ndarray) or not np.issubdtype(labels.dtype, np.integer):
-        kind = labels.dtype if isinstance(labels, np.ndarray) else type(labels).__name__
-        raise TypeError(f"labels must be a NumPy array of integers, not {kind}")
-    check_array("labels", labels)
-    if labels.shape != (count,):
-        raise ValueError(f"labels must have shape ({count},) as the images, not {labels.shape}")
+    check_labels("labels", labels, count)
     if check_integer("crop", crop, least=1) > min(height, width):
         raise ValueError(f"crop must be at most {min(height, width)}, not {crop}")
     return count, height, width

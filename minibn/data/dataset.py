@@ -25,6 +25,11 @@ class Dataset:
     class_names: tuple[str, ...]
     name: str
 
+    def __post_init__(self) -> None:
+        for name in (self.name, *self.class_names):        # a checkpoint keeps them, as texts
+            if not isinstance(name, str):
+                raise TypeError(f"name and class_names must be texts, not {name!r}")
+
     @cached_property
     def statistics(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of the training images' channels, computed once."""

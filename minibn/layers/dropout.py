@@ -38,11 +38,12 @@ class Dropout(Layer):
         check_float("x", x)
         if not training:
             return x
+        rate = check_number("rate", self.rate, least=0, below=1)      # may be assigned anew
         self.state["step"] += 1
         rng = np.random.default_rng([self.seed, self.state["step"]])
-        kept = rng.random(x.shape, np.float32) >= self.rate
+        kept = rng.random(x.shape, np.float32) >= rate
         xp = array_module(x)
-        mask = xp.asarray(kept).astype(x.dtype) / (1 - self.rate)
+        mask = xp.asarray(kept).astype(x.dtype) / (1 - rate)
         self.cache = mask.astype(x.dtype, copy=False)
         return x * self.cache
 

@@ -41,7 +41,7 @@ NORMS: dict[str, Norm] = {
 
 
 def check_norm_options(norm: str, options: dict[str, Any]) -> None:
-    """`options` is a dict of keyword arguments that the normalization's layer has."""
+    """`options` is a dict of keyword arguments that the normalization's layer has and takes."""
     if not isinstance(options, dict):
         raise TypeError(f"norm_options must be a dict, not {options!r}")
     layer = NORMS[norm].layer
@@ -52,3 +52,10 @@ def check_norm_options(norm: str, options: dict[str, Any]) -> None:
         if name not in known:
             raise ValueError(f"norm_options: {norm} has no option {name!r}; it has "
                              f"{', '.join(known) or 'none'}")
+    # Whether a number of groups fits depends on the channels; the network itself will ask.
+    values = {name: value for name, value in options.items() if name != "groups"}
+    if values:
+        try:
+            layer(1, **values)  # type: ignore[misc]
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"norm_options: {error}") from error

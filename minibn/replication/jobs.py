@@ -9,9 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from minibn.checks import check_choice, check_integer
+from minibn.checks import check_choice, check_flag, check_integer
 from minibn.data import Dataset, find_root, load_cifar100, make_synthetic
 from minibn.training.recipe import Recipe
+
+KINDS = ("run", "search", "pilot")
+MOST_DRAWN = 100_000          # images of a synthetic set: 300 MB
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,10 @@ class Subset:
                 if self.classes is not None and value % self.classes:
                     raise ValueError(f"{name} must be a multiple of the {self.classes} classes, "
                                      f"not {value}")
+        check_flag("held_out", self.held_out)
+        if self.data == "synthetic" and max(self.train or 0, self.test or 0) > MOST_DRAWN:
+            raise ValueError(f"at most {MOST_DRAWN:,} synthetic images can be drawn, not "
+                             f"{max(self.train or 0, self.test or 0):,}")
         if self.classes is None and not self.train is self.test is None:
             raise ValueError("train and test choose images of some classes: give classes, too")
         if None in (self.classes, self.train, self.test) and (
@@ -115,6 +122,12 @@ class Job:
     probes: bool = True
     tests_per_epoch: int = 0
     reestimate: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("kind", self.kind, KINDS)
+        check_flag("probes", self.probes)
+        check_integer("tests_per_epoch", self.tests_per_epoch, least=0)
+        check_integer("reestimate", self.reestimate, least=0)
 
     @property
     def images(self) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from minibn.checks import check_choice, check_integer, check_number
-from minibn.files import explain, read_regular, write_atomically
+from minibn.files import explain, parse_json, read_regular, write_atomically
 from minibn.replication.checking import check_result
 from minibn.replication.jobs import Job
 from minibn.training.history import History
@@ -161,7 +161,7 @@ def read_result(path: str | Path) -> Result:
 def parse_result(content: bytes, path: str) -> Result:
     """The result in the content of a file; `path`: what an error calls it."""
     try:
-        values = json.loads(content)
+        values = parse_json(content)
         if values["format"] == 1:
             values = _renamed(values) | {"tests": []}
             values["job"] = _renamed(values["job"])

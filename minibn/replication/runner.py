@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import minibn
-from minibn.files import write_atomically
+from minibn.files import parse_json, read_regular, write_atomically
 from minibn.replication.claim import claimed
 from minibn.replication.jobs import Job
 from minibn.replication.probes import is_due, probe
@@ -141,10 +141,13 @@ class Progress:
             return Seen()
         load_checkpoint(self.checkpoint, run)
         try:
-            seen = Seen(**json.loads(self.seen.read_text())[str(run.history.epochs)])
+            seen = Seen(**parse_json(read_regular(self.seen))[str(run.history.epochs)])
             if not all(isinstance(one["update"], int) for one in seen.probes + seen.tests):
                 raise TypeError("a probe or a test without its update")
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            if not all(isinstance(one, dict) for one in seen.sittings):
+                raise TypeError("a sitting that is none")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError,
+                RecursionError) as error:
             raise ValueError(f"{self.seen} is damaged or missing; remove it and "
                              f"{self.checkpoint.name} to train this run anew") from error
         return seen

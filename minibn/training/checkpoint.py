@@ -23,8 +23,9 @@ import numpy as np
 
 from minibn.backend import to_device, to_host
 from minibn.checks import check_integer
-from minibn.files import explain, read_regular, write_atomically
+from minibn.files import explain, parse_json, read_regular, write_atomically
 from minibn.layers.sequential import Sequential
+from minibn.model_file import check_values
 from minibn.models import kernel_shapes
 from minibn.npz import read_npz
 from minibn.training.history import History
@@ -102,7 +103,7 @@ class _OtherFormat(ValueError):
 
 def _read(arrays: dict[str, np.ndarray]) -> Checkpoint:
     """The contents of a file's arrays, checked for form; whatever is wrong raises something."""
-    header = json.loads(arrays.pop("header").tobytes())
+    header = parse_json(arrays.pop("header").tobytes())
     if header["format"] != FORMAT:
         raise _OtherFormat(f"checkpoint format {header['format']}; this version reads {FORMAT}")
     checkpoint = Checkpoint(header, Recipe.from_dict(header["recipe"]),
@@ -110,16 +111,32 @@ def _read(arrays: dict[str, np.ndarray]) -> Checkpoint:
     for name in ("mean", "std"):
         if arrays[name].shape != (3,) or arrays[name].dtype != np.float64:
             raise ValueError(f"{name} is {arrays[name].dtype} {arrays[name].shape}")
+        if not np.isfinite(arrays[name]).all() or (name == "std" and (arrays[name] <= 0).any()):
+            raise ValueError(f"{name} is {arrays[name]}")
     classes = header["classes"]
     if not (isinstance(header["data"], str) and isinstance(classes, list) and classes
             and all(isinstance(name, str) for name in classes)):
         raise ValueError("the data set has no name or no classes")
-    for length in header.get("image_size", ()):
-        check_integer("image_size", length, least=1)
-        if length > LARGEST:
+    if header.get("test_images") is not None:              # older files do not say
+        check_integer("test_images", header["test_images"], least=1)
+    sides = header.get("image_size", [32, 32])
+    if not isinstance(sides, list) or len(sides) != 2:
+        raise ValueError(f"image_size is {sides!r}")
+    for length in sides:
+        if check_integer("image_size", length, least=checkpoint.recipe.crop) > LARGEST:
             raise ValueError(f"its images have {length} pixels a side")
-    np.random.default_rng().bit_generator.state = header["generator"]  # takes no other's state
+    check_generator(header["generator"])
+    for name, array in arrays.items():
+        check_values(name, array)
     return checkpoint
+
+
+def check_generator(state: dict[str, Any]) -> None:
+    """Raise something unless a generator takes this state, and then has it, number for number."""
+    generator = np.random.default_rng().bit_generator
+    generator.state = state
+    if generator.state != state or state["has_uint32"] not in (0, 1):
+        raise ValueError("the state of the generator is none")
 
 
 def load_checkpoint(path: str | Path, run: Run) -> None:
@@ -160,13 +177,21 @@ def load_checkpoint(path: str | Path, run: Run) -> None:
 
 
 def load_model(path: str | Path, device: str = "cpu") -> tuple[Sequential, Checkpoint]:
-    """The trained model of a checkpoint, and the checkpoint's contents."""
+    """The trained model of a checkpoint, and the checkpoint's contents.
+
+    Raises what `read_checkpoint` raises, and ValueError where the arrays are not those of the
+    recipe's network, or not finite.
+    """
     checkpoint = read_checkpoint(path)
     check_kernels(checkpoint, path)
-    model = checkpoint.recipe.model(classes=len(checkpoint.header["classes"]))
+    try:
+        model = checkpoint.recipe.model(classes=len(checkpoint.header["classes"]))
+    except (ValueError, TypeError) as error:               # groups that do not fit the channels
+        raise ValueError(f"{path} has a recipe that makes no network ({error})") from error
     model.to(device)
     for group, values in (("params", model.params), ("state", model.state)):
         check_arrays(values, group, checkpoint.arrays, path)
+        check_finite(values, group, checkpoint.arrays, path)
         restore(values, group, checkpoint.arrays, device)
     return model, checkpoint
 
@@ -201,6 +226,18 @@ def check_arrays(values: dict[str, Any], group: str, arrays: dict[str, np.ndarra
         elif array.shape != value.shape or array.dtype != value.dtype:
             raise ValueError(f"{path} has {group} {name} as {array.dtype} {array.shape}, the "
                              f"model as {value.dtype} {value.shape}")
+
+
+def check_finite(values: dict[str, Any], group: str, arrays: dict[str, np.ndarray],
+                 path: str | Path) -> None:
+    """A checkpoint has finite numbers for `values`, or ValueError.
+
+    A network with others names the first class for every image, with the accuracy of guessing.
+    """
+    for name in values:
+        if not np.isfinite(arrays[f"{group}/{name}"]).all():
+            raise ValueError(f"{path} has numbers in {group} {name} that are not finite: its "
+                             "training diverged")
 
 
 def restore(values: dict[str, Any], group: str, arrays: dict[str, np.ndarray], device: str) -> None:

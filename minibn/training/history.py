@@ -77,7 +77,8 @@ class History:
         if not isinstance(history.test_accuracy, dict):
             raise TypeError(f"test_accuracy must be a dict, not {history.test_accuracy!r}")
         tests = list(history.test_accuracy.values())
-        clipped = [shares for shares in (history.clipped_train, history.clipped_test) if shares]
+        clipped = [shares for shares in (history.clipped_train, history.clipped_test)
+                   if shares != []]                      # of other normalizations it is empty
         shares = [history.train_accuracy, *tests, *clipped]
         for measured in (history.seconds, history.train_loss, history.learning_rate, *shares):
             if not isinstance(measured, list):

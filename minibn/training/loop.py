@@ -9,6 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from minibn.checks import check_flag
 from minibn.data.dataset import Dataset
 from minibn.training.checkpoint import load_checkpoint, save_checkpoint
 from minibn.training.recipe import Recipe
@@ -26,6 +27,7 @@ def train(recipe: Recipe, data: Dataset, *, device: str = "cpu",
     Raises Diverged when the loss is no longer finite; ValueError where the checkpoint is of
     another recipe or data set.
     """
+    check_flag("progress", progress)
     run = Run(recipe, data, device)
     if checkpoint is not None and Path(checkpoint).exists():
         load_checkpoint(checkpoint, run)

@@ -22,7 +22,7 @@ import minibn
 from minibn.backend import device_module
 from minibn.checks import check_integer, check_number
 from minibn.data.dataset import Dataset
-from minibn.files import explain, read_regular, write_atomically
+from minibn.files import explain, parse_json, read_regular, write_atomically
 from minibn.norms import NORMS
 from minibn.training import Run
 from minibn.training.evaluation import count_parameters
@@ -152,7 +152,7 @@ def read_record(path: str | Path) -> Record:
     """
     content = read_regular(path)
     try:
-        values = json.loads(content)
+        values = parse_json(content)
         found = values.pop("format")
         if found == FORMAT:
             return _record(**values)
@@ -172,6 +172,9 @@ def _record(command: str, versions: dict[str, str], device: str, data: dict[str,
     for name in ("classes", "train", "test"):
         check_integer(name, data[name], least=1)
     check_number("threshold", threshold, least=0)
+    for run in runs:
+        if not (run["stopped"] is None or isinstance(run["stopped"], str) and run["stopped"]):
+            raise TypeError(f"stopped is {run['stopped']!r} where a text or nothing should be")
     trained = [Trained(Recipe.from_dict(run["recipe"]),
                        check_integer("parameters", run["parameters"], least=1),
                        History.from_dict(run["history"]), run["stopped"]) for run in runs]

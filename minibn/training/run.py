@@ -21,7 +21,7 @@ import numpy as np
 from tqdm import tqdm
 
 from minibn.backend import Array, device_module, to_device
-from minibn.data.batches import training_batches
+from minibn.data.batches import check_labels, training_batches
 from minibn.data.dataset import Dataset
 from minibn.losses import (
     check_label_range,
@@ -64,6 +64,9 @@ class Run:
     """
 
     def __init__(self, recipe: Recipe, data: Dataset, device: str = "cpu") -> None:
+        for name, value, kind in (("recipe", recipe, Recipe), ("data", data, Dataset)):
+            if not isinstance(value, kind):
+                raise TypeError(f"{name} must be a {kind.__name__}, not {type(value).__name__}")
         device_module(device)                      # a missing GPU is best reported at once
         self.recipe = recipe
         self.data = data
@@ -85,7 +88,11 @@ class Run:
                 height, width = images.shape[1:3]
                 raise ValueError(f"crop must be at most {min(height, width)}, as the images of "
                                  f"{data.name} are {width} × {height} pixels, not {recipe.crop}")
-        check_label_range("train_labels", data.train_labels, len(data.class_names))
+        for name, images in (("train_labels", data.train_images),
+                             ("test_labels", data.test_images)):
+            labels = getattr(data, name)
+            check_labels(name, labels, len(images))
+            check_label_range(name, labels, len(data.class_names))
 
     @property
     def updates_per_epoch(self) -> int:
