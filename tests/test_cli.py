@@ -165,6 +165,10 @@ def test_bad_values_are_one_line(call, tmp_path, checkpoint, command, option, va
     (["compare", "extra"], "unrecognized arguments: extra"),
     (["compare", "--norms"], "argument --norms: expected at least one argument"),
     (["compare", "--epochs", "0"], "--epochs: must be an integer of at least 1, not '0'"),
+    (["compare", "--seeds", "9" * 20], "--seeds: must be an integer from 1 to 1000, not '999"),
+    (["replicate", "--seeds", "1001"], "--seeds: must be an integer from 1 to 1000, not '1001'"),
+    (["train", "--epochs", "9" * 5000], "must be an integer of at least 1, not '" + "9" * 60 + "…'"),
+    (["train", "--lr", "x" * 99], "--lr: must be a number above 0, not '" + "x" * 60 + "…'"),
     (["compare", "--lr", "x"], "--lr: must be a number above 0, not 'x'"),
     (["compare", "--momentum", "1"], "must be a number at least 0 and below 1, not '1'"),
     (["compare", "--data", "cifar100"], "no cifar100 in "),
@@ -669,15 +673,16 @@ def test_images_that_do_not_fit(call, checkpoint, tmp_path, write, says):
     assert status == 2 and out == "" and says in one_line(err, "evaluate")
 
 
-def test_a_checkpoint_of_unknown_data(call, checkpoint, tmp_path):
+@pytest.mark.parametrize("name", ["my holiday", "synthetic-coarse", "cifar10-fine", "synthetic-"])
+def test_a_checkpoint_of_unknown_data(name, call, checkpoint, tmp_path):
     with np.load(checkpoint) as archive:
         arrays = dict(archive)
     header = json.loads(arrays["header"].tobytes())
-    header["data"] = "my holiday"
+    header["data"] = name
     arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
     np.savez(tmp_path / "other.npz", **arrays)
     status, _, err = call("evaluate", "other.npz")
-    assert status == 2 and "trained on my holiday, which this command cannot load" in err
+    assert status == 2 and f"other.npz was trained on {name}, which this command cannot" in err
     np.save("image.npy", SYNTHETIC.test_images[0])           # but it can still name images
     assert call("evaluate", "other.npz", "--images", "image.npy")[0] == 0
 

@@ -85,9 +85,17 @@ def test_a_checkpoint_with_numbers_that_no_training_leaves(name, array, run, tmp
 def test_a_checkpoint_with_arrays_of_another_kind(change, run, tmp_path):
     path = checkpoint(tmp_path, run)
     header, arrays = opened(path)
-    for name in ("params/norm3.gamma", "state/norm3.moving_mean", "state/norm3.step"):
+    for name in ("params/norm3.gamma", "state/norm3.moving_mean"):
         rewrite(path, header, arrays | {name: change(arrays[name])})
         assert attempt(load_model, path) is None
+
+
+@pytest.mark.parametrize("step", [np.array(3.0), np.array([3]), np.array("3"), np.array(True)])
+def test_a_checkpoint_with_a_count_that_is_none(step, run, tmp_path):
+    path = checkpoint(tmp_path, run)
+    header, arrays = opened(path)
+    rewrite(path, header, arrays | {"state/norm3.step": step})
+    assert attempt(load_model, path) is None
 
 
 def test_arrays_in_fortran_order_are_read_as_they_were(run, tmp_path):

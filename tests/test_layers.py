@@ -304,6 +304,15 @@ def test_dropout_draws_anew_and_repeats_with_its_seed():
     assert not np.array_equal(other.forward(x, training=True), masks[0])
 
 
+@pytest.mark.parametrize("rate", [1, -0.5, 2, np.nan, None])
+def test_a_rate_of_dropout_that_is_assigned_is_checked(rate):
+    layer = minibn.Dropout(0.5)
+    layer.rate = rate
+    with pytest.raises((ValueError, TypeError), match="rate must be"):
+        layer.forward(np.ones((2, 3)), training=True)
+    assert layer.state["step"] == 0
+
+
 # Composition --------------------------------------------------------------------------------------
 
 def test_sequential_names_its_layers():

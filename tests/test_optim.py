@@ -78,6 +78,18 @@ def test_the_bounds_of_every_argument(name, wrong, right):
         SGD({}, 0.1)
 
 
+@pytest.mark.parametrize(("name", "value"), [
+    ("momentum", 1.0), ("momentum", np.nan), ("momentum", "0.9"), ("weight_decay", -0.1)])
+def test_what_is_assigned_anew_is_checked_by_the_next_step(name, value):
+    """Momentum of 1 or more lets every velocity grow without end."""
+    layer = Pair()
+    optimizer = SGD(layer, 0.1)
+    setattr(optimizer, name, value)
+    with pytest.raises((ValueError, TypeError), match=f"^{name} must be"):
+        optimizer.step()
+    assert layer.params["w"].tolist() == [1.0, -2.0]
+
+
 def test_the_schedule_and_its_bounds():
     assert [step_schedule(1.0, epoch, 2) for epoch in range(5)] == pytest.approx(
         [1, 1, 0.1, 0.1, 0.01])

@@ -379,12 +379,40 @@ def test_a_missing_gpu_is_reported_before_anything_is_done():
     ({"decay_norms": None}, "decay_norms must be True or False"),
     ({"norm_options": [1]}, "norm_options must be a dict"),
     ({"norm_options": {"r_max": 3}}, "bn has no option 'r_max'; it has decay, eps"),
+    ({"norm_options": {"decay": 1}}, "norm_options: decay must be at least 0 and below 1"),
+    ({"norm": "brn", "norm_options": {"ramp": 5}}, "norm_options: ramp"),
     ({"norm": "wn", "norm_options": {"layer": 3}}, "wn has no option 'layer'"),
     ({"norm": "none", "norm_options": {"eps": 1}}, "none has no option 'eps'; it has none"),
 ])
 def test_recipes_are_checked(change, message):
     with pytest.raises((ValueError, TypeError), match=message):
         Recipe(**change)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"test_labels": DATA.test_labels + 1}, "test_labels must be in 0 … 9, not from 1 to 10"),
+    ({"test_labels": DATA.test_labels - 1}, "test_labels must be in 0 … 9, not from -1 to 8"),
+    ({"train_labels": DATA.train_labels + 1}, "train_labels must be in 0 … 9"),
+    ({"train_labels": list(DATA.train_labels)}, "train_labels must be a NumPy array of integers"),
+    ({"test_labels": DATA.test_labels * 1.0}, "test_labels must be a NumPy array of integers"),
+    ({"test_labels": DATA.test_labels[1:]}, r"test_labels must have shape \(23,\)"),
+    ({"class_names": tuple(range(10))}, "name and class_names must be texts, not 0"),
+    ({"name": None}, "name and class_names must be texts, not None"),
+])
+def test_data_sets_are_checked(change, message):
+    """A label that no class has would count as a wrong answer, and nothing would say so."""
+    with pytest.raises((ValueError, TypeError), match=message):
+        Run(TINY, replace(DATA, **change))
+
+
+@pytest.mark.parametrize(("arguments", "options", "message"), [
+    ((DATA, TINY), {}, "recipe must be a Recipe, not Dataset"),
+    ((TINY, {}), {}, "data must be a Dataset, not dict"),
+    ((TINY, DATA), {"progress": "no"}, "progress must be True or False, not 'no'"),
+])
+def test_arguments_of_train_are_checked(arguments, options, message):
+    with pytest.raises(TypeError, match=message):
+        train(*arguments, **options)
 
 
 def test_a_recipe_survives_json():
