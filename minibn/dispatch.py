@@ -20,7 +20,8 @@ def accelerated(textbook: Function) -> Function:
     """The textbook function, or its kernel where there is one for these arguments.
 
     The plain textbook function is the attribute `textbook` of the result.  A kernel declines
-    arguments by returning NotImplemented; then the textbook function runs.
+    arguments by returning NotImplemented; then the textbook function runs.  It also runs where the
+    first argument is given by name.
     """
     name = textbook.__name__
 

@@ -1,7 +1,8 @@
 """The pure functions, gathered from the files that define them.
 
-Each is a pair, NAME(x, …) -> (y, cache) and NAME_backward(dy, cache) -> gradients, the gradients
-in the order of the forward's differentiable arguments.  None of them changes an argument.
+Each is a pair, NAME(x, …) -> (y, cache) and NAME_backward(dy, cache) -> gradients, in the order of
+the arguments that have one.  `batch_renorm_step` and `renorm_debias` also return the new moving
+averages.  None of them changes an argument.
 """
 
 from minibn.layers.activations import elu, elu_backward, relu, relu_backward

@@ -1,4 +1,4 @@
-"""What every layer is: a forward pass, a backward pass and three dicts of arrays.
+"""The base class of all layers: a forward pass, a backward pass and three dicts of arrays.
 
 docs/own_layer.md shows how to write one.
 """
@@ -35,15 +35,16 @@ class Layer:
 
     params  arrays that the optimizer changes, in place
     grads   their gradients, same keys; assigned anew by every `backward`, never accumulated
-    state   what a file keeps and no optimizer touches: moving averages, counters (arrays, numbers)
+    state   what the optimizer does not change but a file must keep: moving averages and counters
+            (arrays and numbers)
 
     A layer remembers its last training forward in `cache`; `backward` uses it.  Whether a
     forward pass is for training is an argument of the call, never a global.
     """
 
-    # The ways in which the layer can normalize when it does not train; () where there is one.
+    # The ways in which the layer can normalize in testing; () for a layer without a choice.
     test_modes: tuple[str, ...] = ()
-    # Whether backward takes input_gradient=False, and then saves the work for dx.
+    # Whether backward takes input_gradient=False, which saves the computation of dx.
     may_skip_input_gradient = False
 
     def __init__(self) -> None:
@@ -57,7 +58,10 @@ class Layer:
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     def backward(self, dy: Array) -> Array:
-        """The gradient of the input, given that of the output; assigns `grads`."""
+        """dx, given dy, the gradient of the loss with respect to the output; assigns `grads`.
+
+        dy has the shape and dtype of the output, dx those of x.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no backward")
 
     def remembered(self) -> Any:
@@ -83,9 +87,9 @@ class Layer:
     def load(self: Self, path: str | Path) -> Self:
         """Read params and state of a file that `save` wrote, in place; returns the layer.
 
-        Checkpoints of training can be read as well.
-        Raises OSError where the file cannot be opened, ValueError where it is no such file or is
-        of another model; the first difference is named, and then nothing has changed.
+        It reads checkpoints of training as well.
+        Raises OSError where the file cannot be opened, ValueError where it is another kind of file
+        or of another model.  The error names the first difference, and the layer is unchanged.
         """
         from minibn import model_file
         model_file.load(path, self)
@@ -108,7 +112,7 @@ class Layer:
                     yield from ((f"{place}.{deeper}", layer) for deeper, layer in part.inside())
 
     def parts(self) -> Iterator[tuple[str, Layer]]:
-        """The links of a chain with their names; of a layer alone itself, with the name ""."""
+        """The layers of a chain with their names; a single layer gives itself, with the name ""."""
         yield "", self
 
     def to(self, device: str) -> Layer:

@@ -7,7 +7,9 @@ Backward.  ∂ log Σ_j exp(z_nj)/∂z_nk = p_nk, and the second term subtracts 
 
     dz = (p − onehot(label))/N·dloss
 
-Subtracting the largest logit of each row first changes nothing in p and keeps exp in range.
+N is the batch size and K the number of classes; onehot(label) is a row of K zeros with a 1 at the
+label.  Subtracting the largest logit of each row first does not change p and keeps exp from
+overflowing.  The paper names the loss in §4.2.
 """
 
 from __future__ import annotations
@@ -22,11 +24,12 @@ def softmax_cross_entropy(logits: Array, labels: Array, *, check_range: bool = T
                           ) -> tuple[Array, tuple]:
     """The mean over the batch of −log p[label].
 
-    logits: (N, K), float32 or float64; labels: (N,), integers in 0 … K − 1.  check_range=False
-    is for labels that are known to be in range: to look at their values, one has to wait for a GPU.
-    Returns the loss, a scalar of the dtype of logits (on a GPU a 0-d array there), and the cache
-    for `softmax_cross_entropy_backward`.
-    Raises ValueError for labels out of range or of another length, TypeError for other kinds.
+    logits: (N, K), float32 or float64; labels: (N,), integers in 0 … K − 1; check_range: whether
+    their range is checked.  On a GPU the check waits for the device; the training loop checks all
+    labels once, at its start.
+    Returns the loss in nats, a scalar of the dtype of logits (on a GPU a 0-d array there), and the
+    cache for `softmax_cross_entropy_backward`.
+    Raises ValueError for labels out of range and for other shapes, TypeError for other dtypes.
     """
     check_rows("logits", logits)
     check_labels(labels, logits)
@@ -40,7 +43,11 @@ def softmax_cross_entropy(logits: Array, labels: Array, *, check_range: bool = T
 
 
 def softmax_cross_entropy_backward(dloss: float, cache: tuple) -> Array:
-    """The gradient of the logits (N, K), given that of the loss, a number (or a 0-d array)."""
+    """The gradient of the logits (N, K), of their dtype, given that of the loss.
+
+    dloss: a number or a 0-d array, 1 for the gradient of the loss itself.  Raises TypeError for
+    something else.
+    """
     p, labels = cache
     if not isinstance(dloss, Real) and getattr(dloss, "shape", None) != ():
         raise TypeError(f"dloss must be a number, not {dloss!r}")
@@ -64,7 +71,7 @@ def exponentials(logits: Array) -> tuple[Array, Array, Array]:
 
 
 def check_labels(labels: Array, logits: Array) -> None:
-    """`labels` are N integers, on the device of the logits (N, K)."""
+    """Check that `labels` are N integers, on the device of the logits (N, K)."""
     check_array("labels", labels)
     check_same_device("labels", labels, logits)
     if labels.dtype.kind not in "iu":
@@ -76,7 +83,7 @@ def check_labels(labels: Array, logits: Array) -> None:
 
 
 def check_label_range(name: str, labels: Array, classes: int) -> None:
-    """All labels are in 0 … classes − 1.  CuPy would wrap an index out of range without a word."""
+    """Check that all labels are in 0 … classes − 1.  CuPy would wrap such an index silently."""
     smallest, largest = int(labels.min()), int(labels.max())
     if smallest < 0 or largest >= classes:
         raise ValueError(f"{name} must be in 0 … {classes - 1}, "

@@ -1,7 +1,7 @@
 """The paper's two networks: ALL-CNN (Table 1) and NiN (§4.2, after Lin, Chen & Yan 2014).
 
-Both take images (N, 24, 24, 3) and give logits (N, classes).  Every convolution is followed by a
-normalization and an activation, under the names conv1, norm1, relu1, conv2, …
+Both take images (N, 24, 24, 3) and give logits (N, classes).  A normalization and an activation
+follow every convolution; the layers' names are conv1, norm1, relu1, conv2, …
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ def all_cnn(classes: int = 100, norm: str = "bn", width: int = 96, seed: int = 0
             ) -> Sequential:
     """ALL-CNN of Table 1: nine 3×3 convolutions with padding 1, then a global average pool.
 
-    classes: logits, the channels of conv9; norm: a name in `minibn.norms.NORMS`; width: channels
-    of the first three convolutions (96 in the paper; the next five have twice as many); seed: of
-    the initial weights, the same ones for every norm; activation: "relu" or "elu"; final_relu:
-    whether the activation also follows conv9's normalization (as in Table 1); norm_options: keyword
-    arguments of the normalization's layer; dtype: float32 or float64.
+    classes: the number of logits, which is the number of channels of conv9; norm: a name in
+    `minibn.norms.NORMS`; width: channels of the first three convolutions (96 in the paper; the next
+    five have twice as many); seed: of the initial weights, which are the same for every norm;
+    activation: "relu" or "elu"; final_relu: whether the activation also follows conv9's
+    normalization (as in Table 1); norm_options: keyword arguments of the normalization's layer;
+    dtype: float32 or float64.
     Raises ValueError or TypeError for unknown names and options, and for sizes that are not
     positive integers.
     """
@@ -44,7 +45,7 @@ def all_cnn(classes: int = 100, norm: str = "bn", width: int = 96, seed: int = 0
     final_relu = check_flag("final_relu", final_relu)
     layers = list(_all_cnn_layers(classes, width, _Block(norm, seed, activation, norm_options,
                                                          dtype), final_relu))
-    return Sequential(*layers, input_gradient=False)
+    return Sequential(*layers, input_gradient=False)       # nobody needs the gradient of the images
 
 
 def _all_cnn_layers(classes: int, width: int, block: _Block | _Shapes, final_relu: bool
@@ -67,8 +68,10 @@ def nin(classes: int = 100, norm: str = "bn", width: int = 192, seed: int = 0, *
         norm_options: dict[str, Any] | None = None, dtype: object = np.float32) -> Sequential:
     """Network in Network: three stages of a 5×5 or 3×3 convolution and two 1×1 ones.
 
-    width: channels of the first convolution (192 in the paper), the others scale with it
-    (160/192 and 96/192 in the first stage).  Other arguments and errors as for `all_cnn`.
+    width: channels of the first convolution (192 in the reference configuration).  The second and
+    third have 160/192 and 96/192 of it, the others as many, conv9 one for each class.  Other
+    arguments and errors as for `all_cnn`.
+    Source: Lin, Chen & Yan 2014, reference [14] of the paper.
     """
     width = check_integer("width", width, least=1)
     classes = check_integer("classes", classes, least=1)
@@ -85,7 +88,7 @@ def _nin_layers(classes: int, width: int, seed: int, block: _Block | _Shapes, fi
     yield from block(width, middle, size=1)                            # conv2
     yield from block(middle, narrow, size=1)                           # conv3
     yield "pool1", MaxPool2d(3, stride=2, ceil_mode=True)              # 12×12
-    yield "dropout1", Dropout(0.5, seed=2 * seed)
+    yield "dropout1", Dropout(0.5, seed=2 * seed)                      # two seeds of its own
     yield from block(narrow, width, size=5)                            # conv4
     yield from block(width, width, size=1)                             # conv5
     yield from block(width, width, size=1)                             # conv6
@@ -113,7 +116,11 @@ class _Block:
 
     def __call__(self, channels: int, filters: int, size: int, stride: int = 1,
                  active: bool = True) -> NamedLayers:
-        """The padding keeps the size; without `active` there is no activation."""
+        """The layers of the next block.
+
+        channels, filters: C_in and C_out of the convolution; size: of its kernel, odd; with stride
+        1 its padding keeps height and width; active: whether an activation follows.
+        """
         self.index += 1
         norm, layer = self.norm, self.norm.layer
         conv: Layer = Conv2d(channels, filters, size, stride, padding=size // 2,
@@ -143,7 +150,7 @@ class _Shapes:
 
 
 def kernel_shapes(network: str, classes: int, width: int) -> dict[str, tuple[int, int, int, int]]:
-    """The kernels (kh, kw, C_in, C_out) of a network by layer: its size, without making it."""
+    """The shapes (kh, kw, C_in, C_out) of a network's kernels by layer, without the network."""
     shapes = _Shapes()
     if check_choice("network", network, tuple(MODELS)) == "nin":
         list(_nin_layers(classes, width, 0, shapes, True))

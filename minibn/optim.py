@@ -14,7 +14,7 @@ NORM_PARAMS = ("gamma", "beta")
 def momentum_update(p: Array, v: Array, g: Array, lr: float, momentum: float) -> None:
     """v ← momentum·v + g,  p ← p − lr·v, in place (§4.2).
 
-    p, v, g: a parameter, its velocity and its gradient, of one shape and dtype.
+    p, v, g: a parameter, its velocity and its gradient, of one shape and dtype (not checked).
     """
     v *= momentum
     v += g
@@ -28,7 +28,8 @@ class SGD:
     weight_decay ≥ 0 adds weight_decay·p to g, but not for the γ and β of normalizations unless
     decay_norms is set.
 
-    velocity: v for each parameter, from 0.
+    velocity: v for each parameter by its name, of its shape and dtype, from 0.
+    Raises ValueError or TypeError for other arguments.  Source: §4.2 (momentum 0.9).
     """
 
     def __init__(self, model: Layer, lr: float, momentum: float = 0.9,
@@ -75,9 +76,11 @@ class SGD:
 
 
 def step_schedule(lr: float, epoch: int, every: int, factor: float = 0.1) -> float:
-    """The learning rate of an epoch, counted from 0: lr·factor^(epoch // every).
+    """The learning rate of an epoch: lr·factor^(epoch // every).
 
-    The paper divides by 10 every 64, 26 and 26 epochs at batch size 128, 10 and 5.
+    lr > 0: the first learning rate; epoch ≥ 0, counted from 0; every ≥ 1: epochs between two drops;
+    factor > 0.  The paper (§4.2) divides by 10 every 64, 26 and 26 epochs at batch size 128, 10 and
+    5.  Raises ValueError or TypeError for other arguments.
     """
     lr = check_number("lr", lr, above=0)
     epoch = check_integer("epoch", epoch, least=0)

@@ -2,6 +2,9 @@
 
     y[n, i, j, :] = b + Σ_{p,q} x[n, i·s + p − P, j·s + q − P, :] · w[p, q]   (stride s, padding P)
 
+Each term is a vector (C_in,) times a matrix (C_in, C_out).  The kernel is not turned around, as in
+all libraries for deep learning.
+
 Write the kh·kw·C_in values that an output position sees into one row.  All positions together give
 a matrix, im2col(x), with one row for each position.  With w as a matrix (kh·kw·C_in, C_out),
 convolution is one product, and its gradients are those of a product:
@@ -51,7 +54,7 @@ class ConvCache(NamedTuple):
 @accelerated
 def conv2d(x: Array, w: Array, b: Array | None = None, stride: int = 1, padding: int = 0, *,
            keep: bool = True) -> tuple[Array, ConvCache | None]:
-    """y = x ∗ w + b with zero padding.
+    """y = x ∗ w + b with zero padding; ∗ is the sum at the top of this file.
 
     x: (N, H, W, C_in), float32 or float64; w: (kh, kw, C_in, C_out), of the dtype of x;
     b: (C_out,) or None; stride ≥ 1 and padding ≥ 0, the same in both directions; keep: whether a
@@ -77,6 +80,7 @@ def conv2d_backward(dy: Array, cache: ConvCache, *, input_gradient: bool = True
 
     dx is None with input_gradient=False: the first layer of a network has no use for it.  db is
     None where there was no bias.
+    Raises ValueError or TypeError for a dy of another shape or dtype.
     """
     x, w, b, stride, padding, _ = cache
     windows = im2col(x, w.shape, stride, padding)              # (N, H', W', kh, kw, C_in)
@@ -92,15 +96,21 @@ def conv2d_backward(dy: Array, cache: ConvCache, *, input_gradient: bool = True
 
 
 def im2col(x: Array, kernel: tuple[int, ...], stride: int, padding: int) -> Array:
-    """The window that each output position sees: (N, H, W, C) → (N, H', W', kh, kw, C), a view."""
+    """The window that each output position sees: (N, H, W, C) → (N, H', W', kh, kw, C).
+
+    kernel: (kh, kw, …).  The result is a view of the padded images: no window is copied yet.
+    """
     around = ((0, 0), (padding, padding), (padding, padding), (0, 0))
     windows = np.lib.stride_tricks.sliding_window_view(
-        np.pad(x, around), kernel[:2], axis=(1, 2))            # (N, all rows, columns, C, kh, kw)
+        np.pad(x, around), kernel[:2], axis=(1, 2))            # (N, rows, columns, C, kh, kw)
     return windows[:, ::stride, ::stride].transpose(0, 1, 2, 4, 5, 3)
 
 
 def col2im(dwindows: Array, shape: tuple[int, ...], stride: int, padding: int) -> Array:
-    """Each entry of (N, H', W', kh, kw, C) added to the pixel it came from: (N, H, W, C)."""
+    """Each entry of (N, H', W', kh, kw, C) added to the pixel it came from: (N, H, W, C).
+
+    shape: (N, H, W, C); stride, padding: those of `im2col`.
+    """
     (images, height, width, channels), (_, down, along, kh, kw, _) = shape, dwindows.shape
     padded = (images, height + 2 * padding, width + 2 * padding, channels)
     dx = np.zeros_like(dwindows, shape=padded)
@@ -113,7 +123,7 @@ def col2im(dwindows: Array, shape: tuple[int, ...], stride: int, padding: int) -
 
 def check_conv2d(x: Array, w: Array, b: Array | None, stride: int, padding: int
                  ) -> tuple[int, int]:
-    """stride and padding as ints, once all arguments of `conv2d` are seen to fit."""
+    """stride and padding as ints, after a check of all arguments of `conv2d`."""
     check_images("x", x)
     check_kernel("w", w, x)
     stride = check_integer("stride", stride, least=1)
@@ -124,7 +134,7 @@ def check_conv2d(x: Array, w: Array, b: Array | None, stride: int, padding: int
     if kh > x.shape[1] + 2 * padding or kw > x.shape[2] + 2 * padding:
         raise ValueError(f"x of {x.shape[1]}x{x.shape[2]}, padded by {padding}, is smaller "
                          f"than the kernel of {kh}x{kw}")
-    # Beyond the image one stride is like another, and this one does not overflow.
+    # All strides beyond the padded image give one window; a huge one would overflow an index.
     return min(stride, max(x.shape[1:3]) + 2 * padding), padding
 
 
@@ -168,7 +178,7 @@ class Conv2d(Layer):
             self.params["b"] = np.zeros(out_channels, dtype)
 
     def forward(self, x: Array, training: bool = False) -> Array:
-        """(N, H, W, C_in) → (N, H', W', C_out)."""
+        """(N, H, W, C_in) → (N, H', W', C_out), of the dtype of x.  Errors: those of `conv2d`."""
         y, cache = conv2d(x, self.params["w"], self.params.get("b"), self.stride, self.padding,
                           keep=training)
         if training:

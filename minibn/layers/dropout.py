@@ -2,7 +2,9 @@
 
     y = x·mask,  mask = 0 with probability `rate`, else 1/(1 − rate);  dx = dy·mask
 
-so that E[y] = x, and testing is the identity.
+Then E[y] = x, so in testing y = x.
+
+Source: Srivastava et al. 2014; NiN (§4.2 of the paper) has two such layers.
 """
 
 from __future__ import annotations
@@ -34,7 +36,10 @@ class Dropout(Layer):
         self.state = {"step": 0}
 
     def forward(self, x: Array, training: bool = False) -> Array:
-        """x·mask in training, x itself in testing."""
+        """x·mask in training, x itself in testing; x: float32 or float64, of any shape.
+
+        Raises TypeError for another dtype.
+        """
         check_float("x", x)
         if not training:
             return x
@@ -48,7 +53,7 @@ class Dropout(Layer):
         return x * self.cache
 
     def backward(self, dy: Array) -> Array:
-        """dy·mask."""
+        """dy·mask.  Raises ValueError or TypeError for a dy of another shape or dtype."""
         mask = self.remembered()
         check_upstream("dy", dy, mask.shape, like=mask)
         return dy * mask

@@ -11,11 +11,12 @@ from minibn.randomness import generator
 
 def he_normal(shape: tuple[int, ...], seed: int | np.random.Generator | None, dtype: np.dtype
               ) -> np.ndarray:
-    """Normal numbers of deviation √(2/fan_in), fan_in the product of all axes but the last.
+    """Normal numbers of mean 0 and standard deviation √(2/fan_in), of this shape and dtype.
 
-    Drawn on the CPU in float64 and then rounded, so that a seed means the same weights on every
-    device and in every dtype.  seed: an int ≥ 0, a generator, or None for the shared generator
-    (`minibn.seed`).
+    fan_in, the number of inputs of one output, is the product of all axes but the last.
+    They are drawn on the CPU in float64 and then rounded, so that a seed means the same weights on
+    every device and in every dtype.
+    seed: an int ≥ 0, a generator, or None for the shared generator (`minibn.seed`).
     Source: He et al. 2015, "Delving deep into rectifiers", eq. 10.
     """
     fan_in = math.prod(shape[:-1])

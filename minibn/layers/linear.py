@@ -40,7 +40,7 @@ def linear(x: Array, w: Array, b: Array | None = None) -> tuple[Array, LinearCac
     """y = x·w + b.
 
     x: (N, inputs), float32 or float64; w: (inputs, outputs), of the dtype of x; b: (outputs,)
-    or None.  Returns y (N, outputs) and the cache for `linear_backward`.
+    or None.  Returns y (N, outputs), of the dtype of x, and the cache for `linear_backward`.
     Raises ValueError or TypeError for other shapes and dtypes.
     """
     check_linear(x, w, b)
@@ -52,7 +52,10 @@ def linear(x: Array, w: Array, b: Array | None = None) -> tuple[Array, LinearCac
 
 @accelerated
 def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array, Array | None]:
-    """dx (N, inputs), dw (inputs, outputs) and db (outputs,) or None, given dy (N, outputs)."""
+    """dx (N, inputs), dw (inputs, outputs) and db (outputs,) or None, given dy (N, outputs).
+
+    Raises ValueError or TypeError for a dy of another shape or dtype.
+    """
     x, w, b = cache
     check_upstream("dy", dy, (len(x), w.shape[1]), like=x)
     dx = dy @ w.T                                              # (N, inputs)
@@ -76,8 +79,9 @@ def check_linear(x: Array, w: Array, b: Array | None) -> None:
 class Linear(Layer):
     """A linear layer with its weights.
 
-    inputs, outputs: sizes; bias: whether b is added; seed: an int or a numpy.random.Generator
-    for the He-normal start of w (None: `minibn.seed`); dtype: float32 or float64.
+    inputs, outputs: the lengths of a row of x and of y; bias: whether b is added; seed: an int or a
+    numpy.random.Generator for the He-normal start of w (None: `minibn.seed`); dtype: float32 or
+    float64.
 
     params: w (inputs, outputs), and b (outputs,) from 0 with bias=True.
     """

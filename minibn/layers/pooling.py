@@ -1,13 +1,16 @@
 """Max pooling, average pooling and global average pooling.
 
-A window covers size × size pixels and moves by `stride`.  With ceil_mode the last windows may hang
-over the border, as long as they begin inside the image; they then pool what they hold.
+A window covers size × size pixels and moves by `stride`.  With ceil_mode, windows at the lower and
+right border may reach over it, if they begin inside the image.  They pool the pixels that they
+hold.
 
 Both poolings walk over the size² places in a window.  Place (p, q) of all windows at once is a
-strided view of x, and its gradient the same view of dx:
+strided view of x, and its gradient is the same view of dx:
 
     max:      y = max over places            the first place that equals y receives dy
     average:  y = Σ over places / count      every place receives dy/count
+
+count is the number of pixels that the window holds.  -(-a // b) below is a/b, rounded up.
 """
 
 from __future__ import annotations
@@ -24,9 +27,11 @@ from minibn.layer import Layer
 def max_pool2d(x: Array, size: int, stride: int, ceil_mode: bool = False) -> tuple[Array, tuple]:
     """The largest value of each window and channel.
 
-    x: (N, H, W, C), float32 or float64; size, stride ≥ 1.
-    Returns y (N, H', W', C) and the cache for `max_pool2d_backward`.
-    Raises ValueError or TypeError for other shapes, and where a window is larger than the image.
+    x: (N, H, W, C), float32 or float64; size, stride ≥ 1; ceil_mode: see the top of this file.
+    Returns y (N, H', W', C), of the dtype of x, and the cache for `max_pool2d_backward`.
+    H' = (H − size)/stride + 1, rounded down, with ceil_mode up.
+    Raises ValueError or TypeError for other shapes and dtypes, and where a window is larger than
+    the image.
     """
     size, stride, shape = check_pooling(x, size, stride, ceil_mode)
     xp = array_module(x)
@@ -37,9 +42,10 @@ def max_pool2d(x: Array, size: int, stride: int, ceil_mode: bool = False) -> tup
 
 
 def max_pool2d_backward(dy: Array, cache: tuple) -> Array:
-    """dx: each dy goes to the first of its window's largest values, in row-major order.
+    """dx (shape and dtype of x): each dy goes to the first of its window's largest values.
 
-    NaN counts as the largest, as it does for y.
+    "First" is row by row.  NaN counts as the largest, as it does for y.
+    Raises ValueError or TypeError for a dy of another shape or dtype than y.
     """
     x, y, size, stride = cache
     check_upstream("dy", dy, y.shape, like=y)
@@ -70,7 +76,10 @@ def avg_pool2d(x: Array, size: int, stride: int, ceil_mode: bool = False) -> tup
 
 
 def avg_pool2d_backward(dy: Array, cache: tuple) -> Array:
-    """dx: each dy is shared out equally among the pixels of its window."""
+    """dx (shape and dtype of x): each dy is divided equally among the pixels of its window.
+
+    Raises ValueError or TypeError for a dy of another shape or dtype than y.
+    """
     x, count, size, stride = cache
     shape = (len(x), *count.shape[1:3], x.shape[-1])
     check_upstream("dy", dy, shape, like=x)
@@ -82,16 +91,21 @@ def avg_pool2d_backward(dy: Array, cache: tuple) -> Array:
 
 
 def global_avg_pool2d(x: Array) -> tuple[Array, tuple]:
-    """The mean of each image and channel: (N, H, W, C) → (N, C)."""
+    """The mean of each image and channel: (N, H, W, C) → (N, C), and the cache.
+
+    x: float32 or float64; y has its dtype.  Raises ValueError or TypeError for other arrays.
+    """
     check_images("x", x)
-    # In float32, additions pixel by pixel would lose the digits of a mean that is large against
-    # the deviation.
+    # A float32 sum over many pixels would lose digits where the mean is far from 0.
     y = x.mean((1, 2), dtype=np.float64).astype(x.dtype)
-    return y, (x.shape, x[:1, :1, :1])
+    return y, (x.shape, x[:1, :1, :1])                     # one pixel: its dtype and its device
 
 
 def global_avg_pool2d_backward(dy: Array, cache: tuple) -> Array:
-    """dx: dy/(H·W) at every pixel."""
+    """dx (N, H, W, C): dy/(H·W) at every pixel, given dy (N, C).
+
+    Raises ValueError or TypeError for a dy of another shape or dtype than y.
+    """
     (images, height, width, channels), like = cache
     check_upstream("dy", dy, (images, channels), like=like)
     share = (dy / (height * width))[:, None, None]
@@ -101,7 +115,7 @@ def global_avg_pool2d_backward(dy: Array, cache: tuple) -> Array:
 
 def check_pooling(x: Array, size: int, stride: int, ceil_mode: bool
                   ) -> tuple[int, int, tuple[int, ...]]:
-    """size and stride as ints, and the shape of the pooled x, once all are seen to be right."""
+    """size and stride as ints, and the shape of the pooled x, after a check of all arguments."""
     check_images("x", x)
     size = check_integer("size", size, least=1)
     stride = check_integer("stride", stride, least=1)
@@ -122,7 +136,11 @@ def pooled_length(length: int, size: int, stride: int, ceil_mode: bool) -> int:
 
 def places(shape: tuple[int, ...], pooled: tuple[int, ...], size: int, stride: int
            ) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...]]]:
-    """For each place of a window, row by row: the pixels there, and the windows that hold them."""
+    """For each place of a window, row by row: the pixels there, and the windows that hold them.
+
+    shape: of x; pooled: of y.  Yields two indices, one into x and one into y, for all windows at
+    once; at a place beyond the border the windows that reach over it are left out.
+    """
     def along(axis: int, offset: int) -> tuple[slice, slice]:
         held = min(pooled[axis], -(-(shape[axis] - offset) // stride))
         return slice(offset, offset + stride * held, stride), slice(0, held)
@@ -135,7 +153,11 @@ def places(shape: tuple[int, ...], pooled: tuple[int, ...], size: int, stride: i
 
 
 class MaxPool2d(Layer):
-    """The largest value of each window.  size, stride: of the window; ceil_mode: see above."""
+    """The largest value of each window.
+
+    size: height and width of the window; stride: its step; ceil_mode: whether windows may reach
+    over the lower and right border.
+    """
 
     def __init__(self, size: int, stride: int, ceil_mode: bool = False) -> None:
         super().__init__()

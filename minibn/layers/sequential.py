@@ -16,8 +16,11 @@ from minibn.layers.summary import Table, summary
 class FlatDict(dict):
     """The dicts of several layers seen as one, with keys "name.key"; setting a key writes through.
 
-    Made anew at every access, so it always shows the layers' present arrays.  Keys can be neither
-    added nor removed.  A copy, deep or pickled, is a plain dict.
+    A model makes a new one at every access to params, grads or state, so it always shows the
+    layers' present arrays.  Keys can be neither added nor removed.  A copy, deep or pickled, is a
+    plain dict.
+
+    layers: by name; which: "params", "grads" or "state".
     """
 
     def __init__(self, layers: dict[str, Layer], which: str) -> None:
@@ -68,16 +71,17 @@ class Sequential(Layer):
     of the layers, `print(model.summary((24, 24, 3)))` also the shape after each.
     `model.test_mode = "moving"` sets the test mode of every normalization that has one.
 
-    input_gradient: whether `backward` works out the gradient of the model's input unless told.
+    input_gradient: whether `backward` computes the gradient of the model's input by default.
 
-    Raises ValueError for names that are not unique and for a layer that stands in two places,
-    TypeError for what is no layer; AttributeError for setting an attribute that a model does not
-    have (a subclass may have attributes of its own).
+    Raises ValueError for names that are not unique or have a dot and for a layer in two places,
+    TypeError for what is no layer.  Setting an attribute that a model does not have raises
+    AttributeError; a subclass may have attributes of its own.
     """
 
     may_skip_input_gradient = True
 
     def __init__(self, *layers: Layer | tuple[str, Layer], input_gradient: bool = True) -> None:
+        # No super().__init__(): params, grads and state are properties, and a model has no cache.
         if not layers:
             raise ValueError("Sequential needs at least one layer")
         self.layers: dict[str, Layer] = {}
@@ -99,7 +103,7 @@ class Sequential(Layer):
             self.layers[name] = layer
         places: dict[int, str] = {}
         for place, layer in self.places():
-            if id(layer) in places:    # it remembers one forward pass, so backward would go wrong
+            if id(layer) in places:        # it remembers one forward pass; backward needs both
                 raise ValueError(f"{place} is {places[id(layer)]} again: make a layer for each "
                                  "place")
             places[id(layer)] = place
@@ -159,7 +163,7 @@ class Sequential(Layer):
             yield name, layer
             yield from ((f"{name}.{place}", inner) for place, inner in layer.inside())
 
-    inside = places
+    inside = places                                        # of Layer: the same for a model
 
     def parts(self) -> Iterator[tuple[str, Layer]]:
         """The layers in forward order, those of a model in the model as "model.layer".
@@ -194,7 +198,7 @@ class Sequential(Layer):
 
     @property
     def test_mode(self) -> str | None:
-        """How the normalizations test, "moving" or "batch"; None where they differ or none is.
+        """How the normalizations test, "moving" or "batch"; None where they differ or have none.
 
         Setting it sets every normalization's.  Raises ValueError, and changes nothing, where one
         of them does not have the mode or the model has no normalization with a mode.
@@ -222,7 +226,8 @@ class Sequential(Layer):
                 watch: Callable[[str, Array], None] | None = None) -> Array:
         """The last layer's output.
 
-        watch(name, output) is called after every layer, for a look inside the network.
+        watch: a function; watch(name, output) is called after every layer with its output.
+        Raises what the layers raise.
         """
         for name, layer in self.layers.items():
             x = layer.forward(x, training)
@@ -232,7 +237,11 @@ class Sequential(Layer):
 
     def backward(self, dy: Array, input_gradient: bool | None = None  # type: ignore[override]
                  ) -> Array | None:
-        """The gradient of the model's input, or None if it is not asked for; assigns grads."""
+        """The gradient of the model's input; assigns grads.
+
+        input_gradient: whether it is needed, None for the model's own setting.  If not, the result
+        is None where the first layer can skip it.
+        """
         if input_gradient is None:
             input_gradient = self.input_gradient
         first, *others = self.layers.values()

@@ -20,8 +20,9 @@ class Table(str):
 
 
 def summary(model: Layer, input_shape: tuple[int, ...] | None = None) -> Table:
-    """The table of a Sequential; input_shape: without the batch axis, None for no output shapes.
+    """The table of a model, as a str.
 
+    input_shape: without the batch axis; None leaves the output shapes out.
     Raises ValueError or TypeError where the model does not take this shape.
     """
     header = ["", "name", "layer", "parameters", "output", "number"]
@@ -36,8 +37,8 @@ def summary(model: Layer, input_shape: tuple[int, ...] | None = None) -> Table:
                       f"{count(layer):,}"])
     if input_shape is None:
         lines = [line[:4] + line[5:] for line in lines]
-    if any("." in name for name, *_ in rows):              # models in the model: an index
-        lines = [line[1:] for line in lines]               # would not be that of model[index]
+    if any("." in name for name, *_ in rows):              # with models in the model, the row's
+        lines = [line[1:] for line in lines]               # number would not be model[number]
     layers = "1 layer" if len(rows) == 1 else f"{len(rows)} layers"
     total = f"{type(model).__name__}: {layers}, {count(model):,} parameters"
     if input_shape is not None:
@@ -70,7 +71,7 @@ def one_input(model: Layer, shape: Sequence[int]) -> Array:
 def without_cache(layer: Layer) -> Layer:
     """A deep copy that leaves out what the layer remembers of its last forward, often large."""
     holders = [one for one in (layer, *(inner for _, inner in layer.inside()))
-               if "cache" in vars(one)]                    # a model has none of its own
+               if "cache" in vars(one)]                    # a Sequential has no cache
     caches = [holder.cache for holder in holders]
     for holder in holders:
         holder.cache = None
@@ -82,7 +83,7 @@ def without_cache(layer: Layer) -> Layer:
 
 
 def count(layer: Layer) -> int:
-    """How many numbers the optimizer changes."""
+    """How many numbers the optimizer changes: the sizes of all parameters, added up."""
     return sum(p.size for p in layer.params.values())
 
 

@@ -1,7 +1,7 @@
 """The normalizations, one file each, and the table that names them.
 
-A new one takes a file here and a line in `NORMS`; models, commands, experiments and tests read the
-table.
+A new normalization needs a file here and a line in `NORMS`.  Models, commands, experiments and
+tests read the table.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ class Norm(NamedTuple):
     """How a normalization stands in a network."""
 
     title: str                                # its name in figures and tables
-    layer: Callable[..., Layer] | None        # made from the number of channels, or (wraps) a layer
+    layer: Callable[..., Layer] | None        # takes the number of channels, with `wraps` a layer
     conv_bias: bool                           # whether the convolution before it keeps its bias
     wraps: bool = False                       # around the convolution instead of behind it
 
 
 NORMS: dict[str, Norm] = {
-    # A mean over the batch takes the bias of the convolution away, so it has none there.
+    # conv_bias=False: BN subtracts the mean over the batch, and a constant bias with it.
     "bn": Norm("BN", BatchNorm, conv_bias=False),
     "brn": Norm("BRN", BatchRenorm, conv_bias=False),
     "renorm_debias": Norm("renorm_debias", RenormDebias, conv_bias=False),
@@ -41,11 +41,15 @@ NORMS: dict[str, Norm] = {
 
 
 def check_norm_options(norm: str, options: dict[str, Any]) -> None:
-    """`options` is a dict of keyword arguments that the normalization's layer has and takes."""
+    """Check that `options` is a dict of keyword arguments that the normalization's layer takes.
+
+    norm: a name in NORMS.  Raises TypeError for no dict, ValueError for an unknown option, and what
+    the layer raises for a wrong value.
+    """
     if not isinstance(options, dict):
         raise TypeError(f"norm_options must be a dict, not {options!r}")
     layer = NORMS[norm].layer
-    # What the network itself passes is not for the options to set.
+    # The network itself passes channels or layer, and dtype.
     known = () if layer is None else tuple(
         name for name in signature(layer).parameters if name not in ("channels", "layer", "dtype"))
     for name in options:

@@ -2,21 +2,24 @@
 
 For each channel, over the m = N·H·W values of a batch:
 
-    μ_B  = mean(x)                                                        (eq. 1)
-    σ_B² = mean((x − μ_B)²)                                               (eq. 2)
-    x̄    = (x − μ_B)/σ_B,  σ_B = √(σ_B² + ε)                              (eq. 3; ε is ours)
-    y    = γ·x̄ + β                                                        (eq. 4)
+    μ_B   = mean(x)                                                       (eq. 1)
+    var_B = mean((x − μ_B)²)                                              (eq. 2)
+    x̄     = (x − μ_B)/σ_B,  σ_B = √(var_B + ε)                            (eq. 3; ε is ours)
+    y     = γ·x̄ + β                                                       (eq. 4)
 
-The paper's eq. 3 has no ε.  It says that γ = Var[x] and β = E[x] recover the input; right is
-γ = √(Var[x] + ε).
+The paper writes E[x] for μ_B, Var[x] for var_B and x̂ for x̄.  (Here x̂ is the value that BRN makes of
+x̄.)  Its eq. 3 has no ε.  It says that γ = Var[x] and β = E[x] recover the input; γ must be
+√(Var[x] + ε) for that.
 
-Backward.  dy, the gradient of y, is given.  β is added to every value and γ multiplies x̄, so
+Backward.  dz stands for ∂loss/∂z, the gradient of the loss with respect to z.  dy is given.  β is
+added to every value and γ multiplies x̄, so
 
     dβ = Σ dy            dγ = Σ dy·x̄            g = γ·dy, the gradient of x̄
 
-x acts on the loss in three ways: directly, through μ_B, and through σ_B.
+x acts on the loss in three ways: directly, through μ_B, and through σ_B.  (Below, μ and σ are those
+of the batch, and σ² = var_B + ε.)
 
-    ∂x̄/∂μ = −1/σ            so  dμ = −Σ g/σ          (σ does not change with μ, because
+    ∂x̄/∂μ = −1/σ            so  dμ = −Σ g/σ          (σ adds nothing to dμ, because
                                                        ∂σ²/∂μ = −2·mean(x − μ) = 0)
     ∂x̄/∂σ = −(x − μ)/σ²     so  dσ = −Σ g·x̄/σ
     ∂μ/∂x = 1/m,   ∂σ/∂x = (x − μ)/(m·σ) = x̄/m
@@ -45,8 +48,8 @@ from minibn.norms.normalizer import Normalizer
 
 
 class BatchNormCache(NamedTuple):
-    """What the backward pass needs.  x̄ is computed again: to keep it would take as much memory
-    as x, which is kept anyway as the output of the layer before."""
+    """What the backward pass needs.  It computes x̄ again: x̄ would take as much memory as x, and
+    the layer before keeps x anyway, as its output."""
 
     x: Array       # (…, C)
     mu: Array      # (C,) float64
@@ -57,21 +60,22 @@ class BatchNormCache(NamedTuple):
 
 @accelerated
 def batch_statistics(x: Array) -> tuple[Array, Array]:
-    """μ_B and σ_B² (biased, without ε) of each channel (eqs. 1 and 2).
+    """μ_B and var_B (biased, without ε) of each channel (eqs. 1 and 2).
 
-    x: (N, C) or (N, H, W, C), float32 or float64.  Returns two float64 arrays (C,).
+    x: (N, C) or (N, H, W, C), float32 or float64; it is not checked.  Returns two arrays (C,),
+    float64.
     """
     axes = tuple(range(x.ndim - 1))                            # all but the channels
     mu = x.mean(axes, dtype=float64)                           # (C,)   eq. 1
     var = ((x - mu) ** 2).mean(axes)                           # (C,)   eq. 2
-    return mu, var + 0 * var       # ∞ becomes NaN: division by ∞ would hide an overflow as 0
+    return mu, var + 0 * var       # ∞ + 0·∞ is NaN; dividing by ∞ would turn an overflow into 0
 
 
 @accelerated
 def normalize(x: Array, mu: Array, sigma: Array, gamma: Array, beta: Array) -> Array:
-    """y = γ·(x − μ)/σ + β with given μ and σ (eqs. 3 and 4): how moving averages are used.
+    """y = γ·(x − μ)/σ + β with given μ and σ (eqs. 3 and 4), as in testing with moving averages.
 
-    x: (…, C); mu, sigma, gamma, beta: (C,).  y has the shape and dtype of x.
+    x: (…, C); mu, sigma, gamma, beta: (C,); they are not checked.  y has the shape and dtype of x.
     """
     x_bar = (x - mu) / sigma                                   # (…, C)   eq. 3
     y = gamma * x_bar + beta                                   # (…, C)   eq. 4
@@ -98,7 +102,10 @@ def batch_norm(x: Array, gamma: Array, beta: Array, eps: float = 1e-5
 
 @accelerated
 def batch_norm_backward(dy: Array, cache: BatchNormCache) -> tuple[Array, Array, Array]:
-    """dx (shape and dtype of x), dγ and dβ (C,), given dy of the shape and dtype of y."""
+    """dx (shape and dtype of x), dγ and dβ (C,), given dy of the shape and dtype of y.
+
+    cache: of `batch_norm`.  Raises ValueError or TypeError for a dy of another shape or dtype.
+    """
     x, mu, _, sigma, gamma = cache
     check_upstream("dy", dy, x.shape, like=x)
     axes = tuple(range(x.ndim - 1))                            # all but the channels
@@ -116,10 +123,11 @@ class BatchNorm(Normalizer):
 
     channels: C of the input (N, C) or (N, H, W, C); decay: α of the moving averages, the share
     of the old value that is kept (PyTorch's momentum is 1 − α); eps: ε inside σ_B; dtype: of γ
-    and β.
+    and β, float32 or float64.
 
     params  gamma (C,) from 1, beta (C,) from 0
-    state   moving_mean (C,) from 0 and moving_var (C,) from 1, both float64; step, an int
+    state   moving_mean (C,) from 0 and moving_var (C,) from 1, both float64; step, an int, the
+            number of training passes
     """
 
     test_modes = ("moving",)
@@ -139,7 +147,7 @@ class BatchNorm(Normalizer):
             return normalize(x, moving_mean, (moving_var + self.eps) ** 0.5, gamma, beta)
         y, cache = batch_norm(x, gamma, beta, self.eps)
         m = x.size // self.channels
-        unbiased = cache.var * (m / (m - 1)) if m > 1 else cache.var
+        unbiased = cache.var * (m / (m - 1)) if m > 1 else cache.var   # one value: 0, not 0/0
         moving_mean[...] = update_average(moving_mean, cache.mu, self.decay)
         moving_var[...] = update_average(moving_var, unbiased, self.decay)
         self.state["step"] += 1

@@ -1,7 +1,7 @@
 """Batch Renormalization (BRN), the paper's eqs. 5–8.
 
-Testing normalizes by moving averages μ and σ, training by the batch.  BRN corrects the training
-pass, channel by channel, so that it gives what testing would give:
+With BN, testing normalizes by moving averages μ and σ, training by the batch.  BRN corrects the
+training pass, channel by channel, so that it gives what testing would give:
 
     μ ← α·μ + (1 − α)·μ_B          from μ = 0                             (eq. 5)
     σ ← α·σ + (1 − α)·σ_B          from σ = 1                             (eq. 6)
@@ -12,20 +12,22 @@ pass, channel by channel, so that it gives what testing would give:
 (d is the paper's name for this shift.  Everywhere else in minibn a name that begins with d is a
 gradient.)
 
-Backward.  r and d count as constants: no gradient flows through them.  This keeps the gradient free
-of the directions in which x grows without changing y.  (If the gradient did flow, x̂ would be
-(x − μ)/σ with fixed μ and σ, and nothing would limit the size of x.)  x̂ = x̄·r + d, so the gradient
-of x̄ is r times that of x̂, and the rest is BN's derivation (`batch_norm.py`):
+Backward.  r and d count as constants: no gradient flows through them.  As in BN, dx then has no
+part that shifts or scales a whole channel: Σ dx = 0, and Σ dx·x̄ = 0 up to ε.  (With a gradient
+through r and d, x̂ would be (x − μ)/σ with fixed μ and σ, and updates could make x larger and
+larger.)  x̂ = x̄·r + d, so the gradient of x̄ is r times that of x̂.  The rest is BN's derivation
+(`batch_norm.py`):
 
     dβ = Σ dy      dγ = Σ dy·x̂      g = γ·r·dy
     dx = (g − mean(g) − x̄·mean(g·x̄))/σ_B
 
 Departures from the paper and from Ioffe (2017), each an option:
     clip    eqs. 7–8 have none.  Here r ∈ [1/r_max, r_max] and d ∈ [−d_max, d_max], the bounds of
-            Algorithm 1, so that in training BRN and renorm_debias differ in one thing only.  None
-            switches it off.
-    ramp    Ioffe begins with plain BN (r = 1, d = 0) and widens the bounds step by step.
-    order   the paper updates μ and σ before it uses them, Ioffe after (update_first=False).
+            Algorithm 1, so that in training BRN and renorm_debias differ in their averages alone.
+            r_max=None and d_max=None switch the clip off.
+    ramp    Ioffe begins with plain BN (r = 1, d = 0) and widens the bounds step by step (`ramp`).
+    order   the paper updates μ and σ before it uses them.  Ioffe updates them after their use
+            (update_first=False).
 
 Sources: Ioffe 2017; the paper, §2.2.
 """
@@ -53,11 +55,11 @@ from minibn.norms.renormalizer import Renormalizer, check_bound
 
 
 class RenormCache(NamedTuple):
-    """What the backward pass needs; x̄ is computed again."""
+    """What the backward pass needs.  It computes x̄ again."""
 
     x: Array       # (…, C)
     mu: Array      # (C,) float64, μ_B
-    sigma: Array   # (C,) float64, σ_B
+    sigma: Array   # (C,) float64, √(var_B + ε), by which x − μ_B was divided
     gamma: Array   # (C,)
     r: Array       # (C,)
     d: Array       # (C,)
@@ -68,7 +70,7 @@ def renormalize(x: Array, mu_B: Array, sigma_B: Array, r: Array, d: Array, gamma
                 beta: Array) -> Array:
     """y = γ·(x̄·r + d) + β with given statistics and correction (eq. 7).
 
-    x: (…, C); all others: (C,).  y has the shape and dtype of x.
+    x: (…, C); all others: (C,); they are not checked.  y has the shape and dtype of x.
     """
     x_bar = (x - mu_B) / sigma_B                               # (…, C)
     x_hat = x_bar * r + d                                      # (…, C)   eq. 7
@@ -100,11 +102,13 @@ def batch_renorm_step(x: Array, gamma: Array, beta: Array, averages: Averages,
                       ) -> tuple[Array, RenormCache, Averages]:
     """One step of BRN: moving averages, correction, normalization (eqs. 5–8).
 
-    x: (N, C) or (N, H, W, C), float32 or float64; gamma, beta: (C,); averages: raw moving averages,
-    from mean 0 and std 1; decay: α; r_max, d_max: bounds of r and d, None for no bound;
-    update_first: whether this batch enters the averages before they are used (the paper) or after
-    (Ioffe); frozen: keep the averages as they are, as in testing.
-    Returns y, the cache for `batch_renorm_backward` and the new averages.  The old ones are kept.
+    x: (N, C) or (N, H, W, C), float32 or float64; gamma, beta: (C,); averages: the raw averages
+    before this step, at first Averages(np.zeros(C), np.ones(C), 0); decay: α; r_max ≥ 1, d_max ≥ 0:
+    bounds of r and d, None for no bound; update_first: whether this batch enters the averages
+    before they are used (the paper) or after (Ioffe); frozen: keep the averages as they are, as in
+    testing.
+    Returns y, of the shape and dtype of x, the cache for `batch_renorm_backward`, and the averages
+    after this step.  The averages given are not changed.
     Raises ValueError or TypeError for other shapes and dtypes.
     """
     check_scale_and_shift(x, gamma, beta)
@@ -128,7 +132,11 @@ def batch_renorm_step(x: Array, gamma: Array, beta: Array, averages: Averages,
 
 @accelerated
 def batch_renorm_backward(dy: Array, cache: RenormCache) -> tuple[Array, Array, Array]:
-    """dx (shape and dtype of x), dγ and dβ (C,), given dy of the shape and dtype of y."""
+    """dx (shape and dtype of x), dγ and dβ (C,), given dy of the shape and dtype of y.
+
+    cache: of `batch_renorm`, `batch_renorm_step` or `renorm_debias`.
+    Raises ValueError or TypeError for a dy of another shape or dtype.
+    """
     x, mu_B, sigma_B, gamma, r, d = cache
     check_upstream("dy", dy, x.shape, like=x)
     axes = tuple(range(x.ndim - 1))                            # all but the channels
@@ -150,10 +158,11 @@ class BatchRenorm(Renormalizer):
     update_first: the averages take in the batch before they are used (the paper) or after (Ioffe);
     ramp: (start, r_end, d_end) in steps: plain BN up to step `start`, then the bounds widen
     linearly from 1 and 0, to r_max at step r_end and d_max at d_end (Ioffe: 5000, 40000, 25000);
-    test_mode: "moving" or "batch".
+    test_mode: "moving" or "batch"; dtype: of γ and β, float32 or float64.
 
     params  gamma (C,) from 1, beta (C,) from 0
-    state   moving_mean (C,) from 0 and moving_std (C,) from 1, both float64; step, an int
+    state   moving_mean (C,) from 0 and moving_std (C,) from 1, both float64; step, an int, the
+            number of training passes
     """
 
     test_modes = ("moving", "batch")
@@ -176,7 +185,7 @@ class BatchRenorm(Renormalizer):
         """One step of BRN with the layer's parameters."""
         averages = Averages(self.state["moving_mean"], self.state["moving_std"],
                             self.state["step"])
-        r_max, d_max = self.bounds(averages.step + training)
+        r_max, d_max = self.bounds(averages.step + training)   # in training, of the step to come
         return batch_renorm_step(x, self.params["gamma"], self.params["beta"], averages, self.decay,
                                  r_max, d_max, self.eps, update_first=self.update_first,
                                  frozen=not training)
@@ -187,7 +196,7 @@ class BatchRenorm(Renormalizer):
         return dx
 
     def bounds(self, step: int | None = None) -> tuple[float | None, float | None]:
-        """r_max and d_max at a step, by default at the present one."""
+        """r_max and d_max after `step` training passes, by default after those so far."""
         if self.ramp is None or self.r_max is None or self.d_max is None:
             return self.r_max, self.d_max
         start, r_end, d_end = self.ramp

@@ -1,6 +1,6 @@
 """GroupNorm: every image is normalized by its own values, one group of channels at a time.
 
-    μ = mean of x over space and the channels of a group      σ² = mean((x − μ)²) + ε
+    μ = mean of x over space and the channels of a group      σ = √(mean((x − μ)²) + ε)
     y = γ·x̄ + β    with x̄ = (x − μ)/σ, γ and β for each channel
 
 Backward, with g = γ·dy and means over the same values.  The derivation is BN's (`batch_norm.py`),
@@ -28,7 +28,7 @@ from minibn.norms.normalizer import Normalizer
 
 
 class GroupNormCache(NamedTuple):
-    """What the backward pass needs; x̄ is computed again."""
+    """What the backward pass needs.  It computes x̄ again."""
 
     x: Array       # (N, …, C)
     mu: Array      # (N, 1, …, G, 1) float64
@@ -53,7 +53,7 @@ def group_norm(x: Array, gamma: Array, beta: Array, groups: int, eps: float = 1e
     own = (*range(1, x.ndim - 1), x.ndim)                      # space, and channels of a group
     mu = grouped.mean(own, dtype=float64, keepdims=True)       # (N, 1, 1, G, 1)
     var = ((grouped - mu) ** 2).mean(own, keepdims=True)       # (N, 1, 1, G, 1)
-    sigma = (var + 0 * var + eps) ** 0.5                       # 0·∞ is NaN: no overflow hides as 0
+    sigma = (var + 0 * var + eps) ** 0.5           # ∞ + 0·∞ is NaN, so an overflow stays visible
     x_bar = ((grouped - mu) / sigma).reshape(x.shape)          # (N, H, W, C)
     y = gamma * x_bar + beta                                   # (N, H, W, C)
     return y.astype(x.dtype, copy=False), GroupNormCache(x, mu, sigma, gamma, groups)
@@ -61,7 +61,10 @@ def group_norm(x: Array, gamma: Array, beta: Array, groups: int, eps: float = 1e
 
 @accelerated
 def group_norm_backward(dy: Array, cache: GroupNormCache) -> tuple[Array, Array, Array]:
-    """dx (shape and dtype of x), dγ and dβ (C,), given dy of the shape and dtype of y."""
+    """dx (shape and dtype of x), dγ and dβ (C,), given dy of the shape and dtype of y.
+
+    cache: of `group_norm`.  Raises ValueError or TypeError for a dy of another shape or dtype.
+    """
     x, mu, sigma, gamma, groups = cache
     check_upstream("dy", dy, x.shape, like=x)
     own = (*range(1, x.ndim - 1), x.ndim)                      # space, and channels of a group
@@ -73,7 +76,7 @@ def group_norm_backward(dy: Array, cache: GroupNormCache) -> tuple[Array, Array,
     g = (gamma * dy).reshape(grouped)                          # (N, H, W, G, C/G)
     g_mean = g.mean(own, dtype=float64, keepdims=True)         # (N, 1, 1, G, 1)
     gx_mean = (g * x_bar).mean(own, keepdims=True)             # (N, 1, 1, G, 1)
-    dx = ((g - g_mean - x_bar * gx_mean) / sigma).reshape(x.shape)
+    dx = ((g - g_mean - x_bar * gx_mean) / sigma).reshape(x.shape)    # (N, H, W, C)
     return (dx.astype(x.dtype, copy=False), dgamma.astype(gamma.dtype, copy=False),
             dbeta.astype(gamma.dtype, copy=False))
 
@@ -82,7 +85,8 @@ class GroupNorm(Normalizer):
     """GroupNorm with its parameters: gamma (C,) from 1, beta (C,) from 0.
 
     channels: C of the input (N, C) or (N, H, W, C); groups: a divisor of C, by default the
-    largest one, not above 32, that leaves at least four channels in a group; eps: ε inside σ.
+    largest one, not above 32, that leaves at least four channels in a group (1 for fewer than
+    eight channels); eps: ε inside σ; dtype: of γ and β, float32 or float64.
     """
 
     def __init__(self, channels: int, groups: int | None = None, eps: float = 1e-5, *,

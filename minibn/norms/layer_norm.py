@@ -1,6 +1,6 @@
 """LayerNorm: every image is normalized by all of its own values.
 
-    μ = mean of x over all axes but the first        σ² = mean((x − μ)²) + ε
+    μ = mean of x over all axes but the first        σ = √(mean((x − μ)²) + ε)
     y = γ·x̄ + β    with x̄ = (x − μ)/σ, γ and β for each channel
 
 Backward, with g = γ·dy and means over the same axes.  The derivation is BN's (`batch_norm.py`),
@@ -28,7 +28,7 @@ from minibn.norms.normalizer import Normalizer
 
 
 class LayerNormCache(NamedTuple):
-    """What the backward pass needs; x̄ is computed again."""
+    """What the backward pass needs.  It computes x̄ again."""
 
     x: Array       # (N, …, C)
     mu: Array      # (N, 1, …, 1) float64
@@ -50,7 +50,7 @@ def layer_norm(x: Array, gamma: Array, beta: Array, eps: float = 1e-5
     own = tuple(range(1, x.ndim))                              # all axes but the first
     mu = x.mean(own, dtype=float64, keepdims=True)             # (N, 1, 1, 1)
     var = ((x - mu) ** 2).mean(own, keepdims=True)             # (N, 1, 1, 1)
-    sigma = (var + 0 * var + eps) ** 0.5                       # 0·∞ is NaN: no overflow hides as 0
+    sigma = (var + 0 * var + eps) ** 0.5           # ∞ + 0·∞ is NaN, so an overflow stays visible
     x_bar = (x - mu) / sigma                                   # (N, H, W, C)
     y = gamma * x_bar + beta                                   # (N, H, W, C)
     return y.astype(x.dtype, copy=False), LayerNormCache(x, mu, sigma, gamma)
@@ -58,7 +58,10 @@ def layer_norm(x: Array, gamma: Array, beta: Array, eps: float = 1e-5
 
 @accelerated
 def layer_norm_backward(dy: Array, cache: LayerNormCache) -> tuple[Array, Array, Array]:
-    """dx (shape and dtype of x), dγ and dβ (C,), given dy of the shape and dtype of y."""
+    """dx (shape and dtype of x), dγ and dβ (C,), given dy of the shape and dtype of y.
+
+    cache: of `layer_norm`.  Raises ValueError or TypeError for a dy of another shape or dtype.
+    """
     x, mu, sigma, gamma = cache
     check_upstream("dy", dy, x.shape, like=x)
     own = tuple(range(1, x.ndim))                              # all axes but the first
@@ -77,7 +80,8 @@ def layer_norm_backward(dy: Array, cache: LayerNormCache) -> tuple[Array, Array,
 class LayerNorm(Normalizer):
     """LayerNorm with its parameters: gamma (C,) from 1, beta (C,) from 0.
 
-    channels: C of the input (N, C) or (N, H, W, C); eps: ε inside σ.
+    channels: C of the input (N, C) or (N, H, W, C); eps: ε inside σ; dtype: of γ and β, float32 or
+    float64.  There are no averages, and a test is like a training pass.
     """
 
     def __init__(self, channels: int, eps: float = 1e-5, *, dtype: object = np.float32) -> None:

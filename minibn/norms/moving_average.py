@@ -2,7 +2,8 @@
 
     s_t = α·s_{t−1} + (1 − α)·v_t                                         (eqs. 5, 6, 9)
 
-Start at s_0 = 0 and replace every step by its predecessor.  The result is a weighted sum,
+v_t is the value of step t: μ_B or σ_B of its batch.  With s_0 = 0, putting the equation into itself
+again and again gives a weighted sum,
 
     s_t = (1 − α) Σ_{i=1..t} α^{t−i} v_i                                  (eq. 10)
 
@@ -16,8 +17,8 @@ Division by 1 − αᵗ removes the bias of the zero start:
     ŝ_t = s_t/(1 − αᵗ)                                                    (eqs. 12, 13)
 
 The next step needs s_t itself, not ŝ_t, because eq. 10 holds for the raw average alone.  Algorithm
-1, read literally, writes ŝ_t back into s_t, which then grows 50-fold at t = 2.  This correction is
-Adam's bias correction, applied inside Batch Renormalization.
+1, read literally, writes ŝ_t back into s_t.  With equal v_t the result of step 2 is then 50 times
+too large.  The division is Adam's bias correction, applied inside Batch Renormalization.
 
 `decay` is the paper's α, the share of the old average that is kept.  PyTorch's `momentum` is 1 − α.
 """
@@ -36,8 +37,8 @@ from minibn.checks import TooEarly, check_integer, check_number, check_vector
 class Averages(NamedTuple):
     """The raw moving averages of BRN or renorm_debias after `step` updates; never changed in place.
 
-    mean, std: averages of μ_B and σ_B, float64 (C,).  In float32 an average with α = 0.999999 stops
-    moving.
+    mean, std: averages of μ_B and σ_B, float64 (C,).  In float32 the small steps of an average with
+    α = 0.999999 would be lost in rounding.
     """
 
     mean: Array

@@ -33,7 +33,10 @@ class Normalizer(Layer):
                        "beta": np.zeros(self.channels, dtype)}
 
     def check_input(self, x: Array) -> tuple[Array, Array]:
-        """γ and β, once x is seen to be a float array (N, C) or (N, H, W, C) of our C."""
+        """γ and β, (C,) each, after a check that x is a float array (N, C) or (N, H, W, C).
+
+        Raises ValueError or TypeError for another shape, dtype, number of channels or device.
+        """
         check_channels_last("x", x, self.channels)
         check_same_device("x", x, self.params["gamma"])
         return self.params["gamma"], self.params["beta"]

@@ -9,9 +9,10 @@ x̄·r + d = (x − μ̂)/σ̂ exactly.  The backward pass is BRN's (`batch_reno
 constants.
 
 Where Algorithm 1 cannot be meant as printed, and the reading taken here:
-    it writes μ̂ back into μ_t        the raw average is kept, as eq. 10 needs it
+    it writes μ̂ back into μ_t        the raw average μ_t is kept, because the next step's eq. 10
+                                     needs it
     it multiplies αᵗ by α twice      once a step
-    it has ε in line 10 only         ε inside σ_B, so that r·x̄ + d = (x − μ̂)/σ̂ holds.
+    it has ε in line 10 only         ε inside σ_B, so that x̄·r + d = (x − μ̂)/σ̂ holds.
                                      eps_inside=False is the printed line (a constant channel
                                      then gives 0/0 at t = 1)
     "the same normalization in       test_mode="batch": the lines below with μ_t, σ_t and t
@@ -47,9 +48,9 @@ def renorm_debias(x: Array, gamma: Array, beta: Array, averages: Averages, decay
     """Algorithm 1: one step of renorm_debias.
 
     x: (N, C) or (N, H, W, C), float32 or float64; gamma, beta: (C,); averages: the raw averages
-    before this step, from `Averages.zeros(C)`; decay: α; r_max, d_max: bounds of r and d, None for
-    no bound; eps: ε; eps_inside: ε inside σ_B, or in line 10 alone; frozen: keep t and the averages
-    as they are, as in testing.
+    before this step, from `Averages.zeros(C)`; decay: α; r_max ≥ 1, d_max ≥ 0: bounds of r and d,
+    None for no bound; eps: ε; eps_inside: whether σ_B contains ε (else only the divisor of line 10
+    does); frozen: keep t and the averages as they are, as in testing.
     Returns y, of the shape and dtype of x, the cache for `renorm_debias_backward`, and the averages
     after this step.  The averages given are not changed.
     Raises TooEarly (a ValueError) for frozen averages that have seen no batch, and ValueError or
@@ -65,7 +66,7 @@ def renorm_debias(x: Array, gamma: Array, beta: Array, averages: Averages, decay
     t = t if frozen else t + 1                                 # line 1
     check_started(t)
     mu_B, var_B = batch_statistics(x)                          # lines 2, 3: (C,), (C,)
-    divisor = (var_B + eps) ** 0.5                             # (C,)
+    divisor = (var_B + eps) ** 0.5                             # (C,), of line 10
     sigma_B = divisor if eps_inside else var_B ** 0.5          # (C,)
     total = weight(decay, t)                                   # 1 − αᵗ, once a step
     mu_t = mu_t if frozen else decay * mu_t + (1 - decay) * mu_B               # line 4, eq. 9
@@ -89,10 +90,12 @@ class RenormDebias(Renormalizer):
 
     channels: C of the input (N, C) or (N, H, W, C); decay: α; r_max, d_max: bounds of the
     correction (r_max=None: no clipping at all; d_max=None: none of d); eps: ε; test_mode: "batch"
-    (the paper's) or "moving"; eps_inside: ε inside σ_B (default) or, as printed, in line 10 alone.
+    (the paper's) or "moving"; eps_inside: ε inside σ_B (default) or, as printed, in line 10 alone;
+    dtype: of γ and β, float32 or float64.
 
     params  gamma (C,) from 1, beta (C,) from 0
-    state   moving_mean (C,) and moving_std (C,), the raw averages, from 0, float64; step, an int
+    state   moving_mean (C,) and moving_std (C,), the raw averages, from 0, float64; step, an int,
+            the t of Algorithm 1
 
     A test before the first training step raises TooEarly (a RuntimeError and a ValueError): a
     zero-started average has no value then.

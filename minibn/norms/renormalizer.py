@@ -1,4 +1,4 @@
-"""What the layers of BRN and renorm_debias share: bounds, test modes, and the averages' keeping."""
+"""What the layers of BRN and renorm_debias share: bounds, test modes, updates of the averages."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from minibn.norms.normalizer import Normalizer
 class Renormalizer(Normalizer):
     """The base of BatchRenorm and RenormDebias.
 
-    After a training step, and after a test in mode "batch", r and d hold the correction (C,), and
-    `clipped` the share of channels in which r or d met its bound.
+    r and d hold the correction (C,) of the last pass in training or in test mode "batch", and
+    `clipped` is the share of channels in which one of them met its bound.
     """
 
     def __init__(self, channels: int, decay: float, r_max: float | None, d_max: float | None,
@@ -28,7 +28,7 @@ class Renormalizer(Normalizer):
         self.decay = check_decay(decay)
         self.r_max = None if r_max is None else check_number("r_max", r_max, least=1)
         self.d_max = None if d_max is None else check_number("d_max", d_max, least=0)
-        if r_max is None:                                  # eqs. 7 and 8 as printed: no clipping
+        if r_max is None:                                  # eqs. 7 and 8 as printed: no clip at all
             self.d_max = None
         self.test_mode = test_mode
         self.r: Array = np.ones(channels)
@@ -36,7 +36,10 @@ class Renormalizer(Normalizer):
 
     @property
     def test_mode(self) -> str:
-        """"moving": (x − μ)/σ.  "batch": as in training, with μ and σ frozen."""
+        """"moving": (x − μ)/σ.  "batch": as in training, with μ and σ frozen.
+
+        Raises ValueError when it is set to another mode.
+        """
         return self._test_mode
 
     @test_mode.setter
@@ -44,7 +47,10 @@ class Renormalizer(Normalizer):
         self._test_mode = check_choice("test_mode", mode, self.test_modes)
 
     def forward(self, x: Array, training: bool = False) -> Array:
-        """y, of the shape and dtype of x; a training pass also updates the averages."""
+        """y, of the shape and dtype of x; a training pass also updates the averages.
+
+        Raises ValueError or TypeError for an x of another shape or dtype.
+        """
         gamma, beta = self.check_input(x)
         if not training and self.test_mode == "moving":
             return normalize(x, *self.averages(), gamma, beta)
@@ -62,11 +68,14 @@ class Renormalizer(Normalizer):
         raise NotImplementedError
 
     def renormalized(self, x: Array, training: bool) -> tuple[Array, Any, Averages]:
-        """y, the cache for the backward pass and the new averages; without training, the old."""
+        """y, the cache for the backward pass, and the averages after this pass.
+
+        Only training changes the averages.
+        """
         raise NotImplementedError
 
     def bounds(self) -> tuple[float | None, float | None]:
-        """r_max and d_max at the present step."""
+        """r_max and d_max now; None for no bound."""
         return self.r_max, self.d_max
 
     @property

@@ -2,13 +2,16 @@
 
     w = g·v/‖v‖        norm over all axes but the last, so one g for each output channel
 
-Backward.  With n = ‖v‖ and u = v/n, w = g·u, and dw given (sums over all axes but the last):
+Backward.  dw is given, n = ‖v‖ and u = v/n, so w = g·u.  Sums are over all axes but the last.
 
     dg = Σ dw·u
-    ∂u/∂v·δ = (δ − u·Σ u·δ)/n,  a symmetric map, so
-    dv = g·(dw − u·Σ dw·u)/n = (g/n)·(dw − u·dg)
 
-dv is orthogonal to v: a step along it can only lengthen v.
+A small change δ of v changes u by J·δ = (δ − u·Σ u·δ)/n.  J is symmetric, so the gradient goes back
+through the same map, dv = J·(g·dw):
+
+    dv = (g·dw − u·Σ u·g·dw)/n = (g/n)·(dw − u·dg)
+
+dv is orthogonal to v, so a step along it can only lengthen v.
 
 Source: Salimans & Kingma 2016, reference [10] of the paper.
 """
@@ -24,8 +27,9 @@ def weight_norm(v: Array, g: Array) -> tuple[Array, tuple]:
     """w = g·v/‖v‖ for each output channel.
 
     v: (…, C_out), float32 or float64, of two axes or more; g: (C_out,).
-    Returns w, of the shape and dtype of v, and the cache for `weight_norm_backward`.
-    Raises ValueError where a channel of v is zero: it has no direction.
+    Returns w, of the shape and dtype of v, and the cache (u, n, g) for `weight_norm_backward`.
+    Raises ValueError where a channel of v is zero, because it has no direction, and ValueError or
+    TypeError for other shapes and dtypes.
     """
     check_float("v", v)
     if v.ndim < 2 or v.size == 0:
@@ -34,16 +38,19 @@ def weight_norm(v: Array, g: Array) -> tuple[Array, tuple]:
     n = norm(v)                                                        # (C_out,)
     if (n == 0).any():
         raise ValueError("v must not be zero in any output channel: it has no direction there")
-    u = v / n
+    u = v / n                                                          # (…, C_out)
     return (g * u).astype(v.dtype, copy=False), (u, n, g)
 
 
 def weight_norm_backward(dw: Array, cache: tuple) -> tuple[Array, Array]:
-    """dv (shape of v) and dg (C_out,), given dw of the shape of v."""
+    """dv (shape and dtype of v) and dg (C_out,), given dw of the shape and dtype of v.
+
+    Raises ValueError or TypeError for a dw of another shape or dtype.
+    """
     u, n, g = cache
     check_upstream("dw", dw, u.shape, like=u)
-    dg = (dw * u).reshape(-1, len(n)).sum(0)
-    dv = g / n * (dw - u * dg)
+    dg = (dw * u).reshape(-1, len(n)).sum(0)                           # (C_out,)
+    dv = g / n * (dw - u * dg)                                         # (…, C_out)
     return dv.astype(u.dtype, copy=False), dg.astype(g.dtype, copy=False)
 
 
@@ -62,10 +69,11 @@ def norm(v: Array) -> Array:
 class WeightNorm(Layer):
     """A convolution or linear layer whose weights are w = g·v/‖v‖.
 
-    layer: a `Conv2d` or `Linear`; it is taken over, and its w computed at every forward pass.
-    g starts as ‖v‖, so the layer's output does not change.
+    layer: a `Conv2d` or `Linear`.  From now on it belongs to this layer, which computes its w at
+    every forward pass.  v starts as the layer's w and g as ‖v‖, so at first the output is the same.
 
-    params: v (shape of w), g (C_out,), and b where the layer has a bias.
+    params: v (shape of w), g (C_out,), and b (C_out,) where the layer has a bias.
+    Raises TypeError for a layer without weights w.
     """
 
     def __init__(self, layer: Layer) -> None:
@@ -91,7 +99,10 @@ class WeightNorm(Layer):
         return self.layer.forward(x, training)
 
     def backward(self, dy: Array, **options: bool) -> Array:
-        """dx; assigns grads["v"], grads["g"] and, with a bias, grads["b"]."""
+        """dx; assigns grads["v"], grads["g"] and, with a bias, grads["b"].
+
+        options: those of the layer inside, input_gradient=False for one that may skip dx.
+        """
         cache = self.remembered()
         dx = self.layer.backward(dy, **options)
         grads = self.layer.grads

@@ -39,7 +39,7 @@ from minibn.training.evaluation import (
 from minibn.training.history import History
 from minibn.training.recipe import Recipe
 
-# Updates between two looks at the loss: on a GPU each look waits for the work to be done.
+# The loss is read every so many updates, because each read waits for the GPU.
 LOOK_EVERY = 20
 
 
@@ -47,7 +47,7 @@ class Diverged(ArithmeticError):
     """The loss is no longer finite; `history` holds the epochs before."""
 
     def __init__(self, message: str, history: History) -> None:
-        super().__init__(message, history)         # both, for it may come from another process
+        super().__init__(message, history)         # both: pickle needs all arguments of __init__
         self.history = history
 
     def __str__(self) -> str:
@@ -55,12 +55,15 @@ class Diverged(ArithmeticError):
 
 
 class Run:
-    """A model in training, with all that must be kept to resume it.
+    """A model in training, with all that a checkpoint must keep to resume it.
 
-    recipe: what to do; data: on what; device: "cpu" or "gpu".
+    recipe: the settings of the training; data: the images; device: "cpu" or "gpu".
 
-    model, optimizer, history; rng: the generator of the order, crops and flips of images;
-    mean, std: the training images' channel statistics.
+    Attributes: model, optimizer and history; rng, the generator of the order, crops and flips of
+    the images; mean and std (C,), the training images' channel statistics.
+
+    Raises ValueError for a training set smaller than one update, a crop larger than the images and
+    labels out of range; a missing GPU is an error of `minibn.backend.device_module`.
     """
 
     def __init__(self, recipe: Recipe, data: Dataset, device: str = "cpu") -> None:
@@ -75,7 +78,8 @@ class Run:
         self.model.to(device)
         self.optimizer = SGD(self.model, recipe.lr, recipe.momentum, recipe.weight_decay,
                              decay_norms=recipe.decay_norms)
-        self.rng = np.random.default_rng([recipe.seed, 1])             # [seed] drew the weights
+        # Not default_rng(seed): the weights were drawn from that one.
+        self.rng = np.random.default_rng([recipe.seed, 1])
         self.mean, self.std = data.statistics
         self.history = History(test_accuracy={mode: [] for mode in test_modes(self.model)})
         if self.updates_per_epoch < 1:
@@ -96,11 +100,11 @@ class Run:
 
     @property
     def updates_per_epoch(self) -> int:
-        """Updates in an epoch; an incomplete last update is dropped."""
+        """Updates in an epoch; images left over for less than one update are not used."""
         return len(self.data.train_images) // (self.recipe.batch_size * self.recipe.accumulate)
 
     def epoch(self, bar: tqdm | None = None) -> None:
-        """Train one epoch, test, and write both down; `bar` advances with every update.
+        """Train one epoch, test, and add both to the history; `bar` advances with every update.
 
         Raises Diverged when the loss is no longer finite.
         """
@@ -127,8 +131,8 @@ class Run:
                              self.recipe.dtype, self.recipe.crop)
 
     def _train_epoch(self, bar: tqdm | None) -> tuple[float, float, float | None]:
-        """Loss and accuracy, means over the epoch, and the clipped share (None: no clip), a mean
-        over the updates at which the loss is looked at."""
+        """Loss (nats) and accuracy, means over the epoch, and the share of clipped channels, a mean
+        over the updates at which the loss is read (None: no layer clips)."""
         k, clips = self.recipe.accumulate, bool(renormalizers(self.model))
         total: Any = 0.0                           # Σ loss over batches, on the device
         right: Any = 0                             # Σ images classified right, on the device
@@ -139,12 +143,13 @@ class Run:
             for x, y in islice(batches, k):
                 logits = self.model.forward(x, training=True)
                 loss, cache = softmax_cross_entropy(logits, y, check_range=False)
+                # 1/k: the update is made on the mean loss of its k batches.
                 self.model.backward(softmax_cross_entropy_backward(1 / k, cache))
                 total += loss
                 right += (logits.argmax(1) == y).sum()
                 if k > 1:
                     add_gradients(sums, self.model.grads)
-            for name, gradient in sums.items():
+            for name, gradient in sums.items():    # none with k = 1
                 self.model.grads[name] = gradient
             self.optimizer.step()
 
@@ -178,7 +183,7 @@ class Run:
 
 
 def quiet_overflow() -> np.errstate:
-    """No NumPy warnings for infinity and NaN: the loop looks for them and says where they came."""
+    """No NumPy warnings for infinity and NaN: the loop checks the loss and reports them."""
     return np.errstate(over="ignore", invalid="ignore")
 
 
