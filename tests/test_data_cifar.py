@@ -3,6 +3,8 @@
 import hashlib
 import os
 import pickle
+import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -203,6 +205,18 @@ def test_wrong_class_names(root, names):
     (root / "cifar-100-python" / "meta").write_bytes(pickle.dumps({"fine_label_names": names}, 4))
     with pytest.raises(ValueError, match="'fine_label_names' must be a list of names"):
         load_cifar100(root, verify=False)
+
+
+def test_a_long_name_that_is_in_the_list_many_times(root):
+    """A pickle says it once; decoded for each class, 2 MB would take 200 GB."""
+    name = b"T" + struct.pack("<I", 10**6) + bytes(10**6)
+    (root / "cifar-100-python" / "meta").write_bytes(
+        b"\x80\x02}(U\x10fine_label_names](" + name + b"q\x01" + b"h\x01" * 200_000 + b"eu.")
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="'fine_label_names' must be a list of names"):
+        load_cifar100(root, verify=False)
+    assert tracemalloc.get_traced_memory()[1] < 20e6
+    tracemalloc.stop()
 
 
 def test_mutated_files_are_read_or_refused(root, rng):

@@ -15,6 +15,9 @@ from minibn.data.dataset import Dataset
 from minibn.data.official import OfficialSet, checksum, official, read_file
 from minibn.data.restricted_pickle import read_pickle
 
+MOST_NAMES = 10_000        # of classes
+LONGEST_NAME = 200         # characters
+
 
 def load_cifar100(root: str | Path, labels: str = "fine", verify: bool = True) -> Dataset:
     """CIFAR-100: 50,000 + 10,000 images, 100 fine or 20 coarse classes.
@@ -86,7 +89,9 @@ class _Files:
     def class_names(self, file: str, key: str) -> tuple[str, ...]:
         path, values = self.read(file)
         names = values.get(key)
-        if type(names) is not list or not names or any(type(n) not in (bytes, str) for n in names):
+        # One long text can be in a list a million times; each of its decoded copies takes memory.
+        if type(names) is not list or not 1 <= len(names) <= MOST_NAMES or any(
+                type(n) not in (bytes, str) or len(n) > LONGEST_NAME for n in names):
             raise ValueError(f"{path}: {key!r} must be a list of names")
         return tuple(n.decode("latin1") if isinstance(n, bytes) else n for n in names)
 

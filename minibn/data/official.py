@@ -1,6 +1,7 @@
 """The official CIFAR files: their names, addresses and checksums."""
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def read_file(path: Path) -> bytes:
     if not path.is_file():  # a pipe or a device would keep the reader waiting
         raise FileNotFoundError(f"no file {path}")
     with open(path, "rb") as file:
-        content = file.read(MAX_FILE_BYTES + 1)
-    if len(content) > MAX_FILE_BYTES:
-        raise ValueError(f"{path} is larger than {MAX_FILE_BYTES >> 20} MiB: not a file of the set")
-    return content
+        if os.fstat(file.fileno()).st_size > MAX_FILE_BYTES:
+            raise ValueError(f"{path} is larger than {MAX_FILE_BYTES >> 20} MiB: not a file of the "
+                             "set")
+        return file.read()
