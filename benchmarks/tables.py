@@ -29,6 +29,16 @@ def machine_text(machine: dict[str, str]) -> str:
                      for k, v in machine.items())
 
 
+def distances(label: str, ratio: dict) -> list[str]:
+    """A sentence, if the cores were far apart in any round."""
+    if "far" not in ratio:
+        return []
+    parts = [f"{spread_text(ratio[name], 2)} in {ratio[name]['rounds']} rounds with the cores "
+             f"{words}" for name, words in (("near", "near each other"), ("far", "far apart"))
+             if name in ratio]
+    return [f"{label}: {', '.join(parts)}."]
+
+
 def disturbance(batches: list[dict]) -> list[str]:
     """A sentence, if other programs disturbed any turn."""
     disturbed = sum(result["disturbed"] for result in batches)

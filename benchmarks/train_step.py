@@ -19,7 +19,7 @@ import argparse
 import breakdown
 import command
 import turns
-from tables import disturbance, machine_text, ms_text, spread_text, table
+from tables import distances, disturbance, machine_text, ms_text, spread_text, table
 
 NORMS = ("bn", "renorm_debias")
 PYTORCH = ("torch", "torch-channels-last")
@@ -95,6 +95,9 @@ def report(results: dict) -> str:
                 *(f"{step['images_s']:.0f}" if step else "–" for step in (ours, peer)),
                 *(f"{step['share']:.0%}" if step else "–" for step in (ours, peer)),
             ])
+            if peer:
+                lines += distances(f"Batch {label[0]}, {label[1]}, minibn over PyTorch",
+                                   row["ratio"])
             if ours.get("peak_mib"):
                 memory_rows.append([
                     *label,

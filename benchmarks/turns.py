@@ -8,6 +8,9 @@ a pause in which the last contender's threads fall asleep.
 Another program on the same cores disturbs threads that wait for each other far more than its share
 of time suggests.  So a turn waits until the machine is quiet, and is taken again if it was not
 quiet throughout; when its patience is over it counts as it is, and as disturbed.
+
+How far apart the two cores are is noted with every turn (distance.py), for on some virtual machines
+it changes every few seconds and decides who is faster.
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ TURN = 0.3          # seconds of steps in a turn, at least one step
 MOST_STEPS = 100    # in a turn
 LONG_STEP = 3.0     # seconds from which on a turn is a single step
 OTHERS = 0.1        # share of one core that other programs may take of a turn
+FAR = 3.0           # from here on cores are far apart (distance.py); on AMD EPYC 1.5 to 2.2 with a
+                    # shared cache, 3.9 to 4.3 without
 TICK = 0.03         # seconds by which the system's clock of processor time may be wrong
 
 
@@ -60,6 +65,7 @@ class Worker:
             self.close()
             raise
         self.rounds: list[list[float]] = []     # the milliseconds of the steps of each turn
+        self.apart: list[float | None] = []     # how far apart the cores were in each turn
         self.disturbed = 0                      # how many of them other programs disturbed
 
     def _answer(self) -> dict:
@@ -106,6 +112,7 @@ class Worker:
         ms = self.last["ms"]
         self.fastest = min(self.fastest, *ms)
         self.rounds.append(ms[1:] or ms)
+        self.apart.append(self.last["apart"])
         self.disturbed += not quiet
 
     def close(self) -> None:
@@ -162,11 +169,21 @@ def milliseconds(worker: Worker) -> dict[str, float]:
     return spread([ms for turn in worker.rounds for ms in turn])
 
 
-def paired_ratio(a: Worker, b: Worker, scale: float = 1.0) -> dict[str, float]:
+def paired_ratio(a: Worker, b: Worker, scale: float = 1.0) -> dict:
     """Median and quartiles, over the rounds, of a's median step over b's in the same round; and
-    `fastest`, a's fastest step of all over b's, which other people's programs disturb least."""
+    `fastest`, a's fastest step of all over b's, which other people's programs disturb least.
+
+    `near` and `far`: the same for the rounds in which the cores were so for both, and `rounds`,
+    their number; absent where there are none.
+    """
     ratios = [scale * median(x) / median(y) for x, y in zip(a.rounds, b.rounds, strict=True)]
-    return {**spread(ratios), "fastest": scale * a.fastest / b.fastest}
+    result = {**spread(ratios), "fastest": scale * a.fastest / b.fastest}
+    for name, far in (("near", False), ("far", True)):
+        some = [ratio for ratio, *both in zip(ratios, a.apart, b.apart, strict=True)
+                if all(x is not None and (x >= FAR) == far for x in both)]
+        if some:
+            result[name] = {**spread(some), "rounds": len(some)}
+    return result
 
 
 def sitting(contenders: list[tuple[str, str]], batch: int, args: Namespace) -> list[Worker]:

@@ -5,7 +5,7 @@ Run by turns.py, never by hand.  Its argument and its answers are JSON, one obje
     argument   {"contender", "batch", "width", "norm", "device"}
     first      {"import_mib", "flops"}, or {"missing": module}, or {"error": text}
     then, for every line on its input that holds a number of steps
-               {"ms": [...], "loss": ..., "cpu_s": ..., "peak_mib": ...}
+               {"ms": [...], "loss": ..., "cpu_s": ..., "peak_mib": ..., "apart": ...}
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 from time import perf_counter, process_time
 
 import contenders
+import distance
 import problem
 
 
@@ -77,8 +78,9 @@ def main() -> None:
     answer(import_mib=import_mib, flops=flops)
     for line in sys.stdin:
         before = process_time()
+        apart = distance.apart() if asked["device"] == "cpu" else None
         ms, loss = timed(contender, int(line), asked["device"])
-        answer(ms=ms, loss=loss, cpu_s=process_time() - before, peak_mib=peak_mib())
+        answer(ms=ms, loss=loss, cpu_s=process_time() - before, peak_mib=peak_mib(), apart=apart)
 
 
 if __name__ == "__main__":

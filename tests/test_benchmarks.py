@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -173,3 +174,32 @@ def test_without_a_gpu_a_command_ends_with_one_line(command, tmp_path):
     assert done.returncode == GPU_COMMANDS[command]
     assert done.stderr.splitlines()[-1] == f"{name}: {reason}"
     assert "Traceback" not in done.stderr and not done.stdout
+
+
+def test_rounds_with_the_cores_near_and_far_are_told_apart(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import tables
+    import turns
+    a, b = (argparse.Namespace(rounds=rounds, apart=apart, fastest=min(map(min, rounds)))
+            for rounds, apart in (
+                ([[2.0], [4.0], [6.0], [9.0]], [1.5, 4.0, 4.0, 1.5]),
+                ([[4.0], [4.0], [4.0], [1.0]], [2.0, 3.0, 1.5, None])))
+    ratio = turns.paired_ratio(a, b)
+    assert ratio["median"] == 1.25                       # of 0.5, 1, 1.5 and 9
+    assert (ratio["near"]["median"], ratio["near"]["rounds"]) == (0.5, 1)
+    assert (ratio["far"]["median"], ratio["far"]["rounds"]) == (1.0, 1)      # 3 and 4: mixed
+    assert tables.distances("Batch 5", ratio) == [
+        "Batch 5: 0.50 (0.50–0.50) in 1 rounds with the cores near each other, "
+        "1.00 (1.00–1.00) in 1 rounds with the cores far apart."]
+    assert tables.distances("Batch 5", turns.paired_ratio(a, argparse.Namespace(
+        rounds=b.rounds, apart=[None] * 4, fastest=1.0))) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="threads cannot choose a core")
+def test_reading_what_another_core_wrote_takes_longer(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import distance
+    allowed = os.sched_getaffinity(0)
+    found = distance.apart()
+    assert (found is None) == (len(allowed) < 2)
+    assert os.sched_getaffinity(0) == allowed
