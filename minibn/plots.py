@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from minibn.files import write_atomically
 from minibn.palette import BAND, GRAY, STYLES, Style
@@ -84,8 +84,9 @@ def finish_axes(axes: Axes, xlabel: str, ylabel: str, *, log: bool = False,
         axes.set_xscale("log")
     else:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if percent:
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    if percent:                                            # steps of 1, 2 or 5, not of 2.5, which
+        axes.yaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))     # would need a decimal
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g}%"))
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25)
     if axes.get_legend_handles_labels()[0]:

@@ -90,9 +90,12 @@ def test_the_headline_is_the_verdicts():
 
     nothing, much, reversed_ = said({}), said({"renorm_debias": 0.03}), said(
         {"renorm_debias": -0.03})
-    assert nothing.count("the paper's size is excluded") >= 3
-    assert "higher final accuracy, a gain larger than the paper's" in much
-    assert reversed_.count("the order is reversed") == 4
+    assert nothing.startswith("**No gain is shown: renorm_debias is better in none of the four")
+    assert "Speed: a gain of the paper's size is excluded, against BN and against BRN." in nothing
+    assert much.startswith("**Yes: renorm_debias is better in all four comparisons.")
+    assert "Final accuracy: a gain larger than the paper's, against BN and against BRN." in much
+    assert reversed_.startswith("**No: renorm_debias is worse in all four comparisons.")
+    assert reversed_.count("the order is reversed, against BN and against BRN") == 2
     assert headline(MEDIUM, made_up_replication(arms=("S",))) == ""
 
 

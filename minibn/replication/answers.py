@@ -42,37 +42,41 @@ IN_WORDS = {
     PAPER: "a gain of the paper's size",
     LARGER: "a gain larger than the paper's",
     SMALLER: "a gain smaller than the paper's",
-    EXCLUDED: "the paper's size is excluded",
+    EXCLUDED: "a gain of the paper's size is excluded",
     INCONCLUSIVE: "inconclusive",
 }
-REMARKS = {NO_DIFFERENCE: "no difference within 0.4 points", REVERSED: "the order is reversed",
+REMARKS = {NO_DIFFERENCE: "the difference is at most 0.4 points", REVERSED: "the order is reversed",
            "": ""}
 
-HEADLINE = "**{so_far}Against BN: {bn}. Against BRN: {brn}.**"
+HEADLINE = "**{so_far}{lead} Final accuracy: {final}. Speed: {speed}.**"
 SO_FAR = "Not final, with {done} of {total} main runs. "
-FINAL = ("**Final accuracy.** With each method at its own best learning rate, {means} after "
-         "{epochs} epochs ({n} seeds). renorm_debias minus BN is {bn} (95 % interval {range_bn}; "
-         "the paper {paper_bn}): {verdict_bn}. renorm_debias minus BRN is {brn} ({range_brn}; the "
-         "paper {paper_brn}): {verdict_brn}.")
+FINAL = ("**Final accuracy.** With each method at its own best learning rate, {means} test "
+         "accuracy, mean of the last two of {epochs} epochs ({n} seeds). renorm_debias minus BN is "
+         "{bn} (95 % interval {range_bn}; the paper {paper_bn}): {verdict_bn}. renorm_debias minus "
+         "BRN is {brn} ({range_brn}; the paper {paper_brn}): {verdict_brn}.")
 SPEED = ("**Speed.** In test accuracy, mean over the first {epochs} epochs, renorm_debias minus BN "
-         "is {bn} ({range_bn}; the paper's 15 epochs against 23 would be {paper_bn} here): "
-         "{verdict_bn}. renorm_debias minus BRN is {brn} ({range_brn}; 15 against 18 would be "
-         "{paper_brn}): {verdict_brn}.{ratios}")
+         "is {bn} ({range_bn}; the paper's 15 epochs against 23 correspond to {paper_bn} points on "
+         "these curves): {verdict_bn}. renorm_debias minus BRN is {brn} ({range_brn}; 15 against "
+         "18 correspond to {paper_brn}): {verdict_brn}.{ratios}")
 RATIOS = (" To reach 90 % of the accuracy that BN has just before the drop of the rate, "
           "renorm_debias needs {bn} the updates of BN (the paper 0.65) and {brn} those of BRN "
-          "(0.83).")
-RATE = ("**Learning rate.** The search chose {rates}. At the paper's rate, {paper}, {means}. "
-        "renorm_debias minus BN is {bn} there ({range}; {n} seeds).")
+          "(the paper 0.83).")
+RATE = ("**Learning rate.** The search chose {rates}. At the paper's rate, {paper}, {means} final "
+        "accuracy; renorm_debias minus BN is {bn} ({range}; {n} seeds).")
 CHOSEN = "**Learning rate.** The search on held-out training images chose {rates}."
-LAG = ("**Lagging averages.** BN is tested with averages that lag behind its weights. With "
-       "statistics that were estimated anew for frozen weights, BN's accuracy changes by {gain} "
+LAG = ("**Lagging averages.** BN is tested with averages that lag behind its weights. If its "
+       "statistics are estimated anew with frozen weights, BN's accuracy changes by {gain} "
        "({range_gain}), mean over the first {epochs} epochs, and by {end} ({range_end}) at the "
-       "end. Against BN tested like this, renorm_debias minus BN is {left} ({range_left}) and "
-       "{left_end} ({range_left_end}).")
-EARLY = ("**Early difference.** renorm_debias and BRN differ in the start of their averages alone, "
-         "which matters for some 460 updates. renorm_debias minus BRN is {mean} ({range_mean}), "
-         "mean over the first epoch, and {last} ({range_last}) at its end ({n} seeds).{literal}")
-LITERAL = " At rate {rate} it is {mean} ({range_mean}) and {last} ({range_last})."
+       "end. renorm_debias minus BN tested in this way is {left} ({range_left}) over the first "
+       "epochs and {left_end} ({range_left_end}) at the end.")
+EARLY = ("**Early difference.** renorm_debias and BRN differ in the start of their averages alone; "
+         "after some 460 updates that is below 1 %. renorm_debias minus BRN is {mean} "
+         "({range_mean}), mean over the first epoch, and {last} ({range_last}) at its end ({n} "
+         "seeds).{rates}{literal}")
+OWN_RATES = (" Here each has its own learning rate, {brn} and {renorm_debias}, so the rates are a "
+             "second cause of the difference.")
+LITERAL = (" With rate {rate} for both, the two differences are {mean} ({range_mean}) and {last} "
+           "({range_last}).")
 
 
 def answers(size: Size, results: Results) -> list[str]:
@@ -83,15 +87,36 @@ def answers(size: Size, results: Results) -> list[str]:
 
 
 def headline(size: Size, results: Results) -> str:
-    """The four verdicts in a line; "" with too few runs."""
+    """The answer and the four verdicts in a line; "" with too few runs."""
     final, speed = by_outcome(size, results, "final"), by_outcome(size, results, "speed")
     if final is None or speed is None:
         return ""
     main = progress(size, results)["A"]
     so_far = "" if main.complete else SO_FAR.format(done=main.done, total=main.total)
-    return HEADLINE.format(so_far=so_far, **{
-        other: f"higher final accuracy, {in_words(final[other])}; faster, {in_words(speed[other])}"
-        for other in ("bn", "brn")})
+    return HEADLINE.format(
+        so_far=so_far, lead=lead([*final.values(), *speed.values()]),
+        final=against_both(final), speed=against_both(speed))
+
+
+def lead(found: list[Contrast]) -> str:
+    """Yes, no or in part: a count of the four verdicts, defined in results/medium/DESIGN.md."""
+    better = sum(one.verdict in (PAPER, LARGER, SMALLER) for one in found)
+    worse = sum(one.remark == REVERSED for one in found)
+    if better == len(found):
+        return "Yes: renorm_debias is better in all four comparisons."
+    first = "In part" if better else "No" if worse else "No gain is shown"
+    if worse == len(found):
+        return "No: renorm_debias is worse in all four comparisons."
+    return (f"{first}: renorm_debias is better in {better or 'none'} of the four comparisons"
+            + (f" and worse in {worse}." if worse else "."))
+
+
+def against_both(found: dict[str, Contrast]) -> str:
+    """The verdicts of one outcome against BN and against BRN."""
+    words = {other: in_words(one) for other, one in found.items()}
+    if words["bn"] == words["brn"]:
+        return f"{words['bn']}, against BN and against BRN"
+    return f"against BN, {words['bn']}; against BRN, {words['brn']}"
 
 
 def status(size: Size, results: Results) -> str:
@@ -107,7 +132,7 @@ def status(size: Size, results: Results) -> str:
              "Arm A, the main comparison, has no finished run yet, so there is no answer yet. "
              if not arms["A"].done else "")
     return (f"{first}Finished runs: {done} of {sum(one.total for one in arms.values())}. "
-            f"Not complete: {', '.join(missing)}.")
+            f"Not complete: {', '.join(missing)}. DETAILS.md says what each arm is.")
 
 
 def by_outcome(size: Size, results: Results, outcome: str) -> dict[str, Contrast] | None:
@@ -203,7 +228,9 @@ def early_answer(size: Size, results: Results) -> str:
     literal = "" if "paper" not in found else LITERAL.format(rate=f"{PAPER_RATE:g}", **with_ranges(
         {"mean": found["paper"].mean, "last": found["paper"].last}))
     own = found["own"]
+    rates = {norm: f"{own_rate(size, norm, 5, results):g}" for norm in ("brn", "renorm_debias")}
     return EARLY.format(n=len(own.differences), literal=literal,
+                        rates=OWN_RATES.format(**rates) if len(set(rates.values())) > 1 else "",
                         **with_ranges({"mean": own.mean, "last": own.last}))
 
 

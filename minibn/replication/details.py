@@ -56,8 +56,10 @@ Speed is the test accuracy, mean over epochs 1 to {first}; final is the mean of 
 epochs. "moving", "batch" and "reestimated" are final accuracies in the test modes of the design. \
 Clipped is the share of channels whose r or d met its bound, mean over the epochs, in training / \
 in test mode "batch"."""
+CURVES = "*Means over seeds with 95 % intervals. Dotted: the drops of the learning rate.*"
 TESTS = """\
-The four primary tests: renorm_debias minus the other method, seed by seed."""
+The four primary tests: renorm_debias minus the other method, seed by seed. p is two-sided, of the \
+paired t-test; "p, Holm" is adjusted for the four tests."""
 RATIO = """\
 ### Updates to a threshold
 
@@ -73,25 +75,29 @@ final accuracy, so half the interval of a difference would be {half:.2f} points.
 LAG = """\
 ## Averages that lag
 
-BN tested with statistics that were estimated anew for frozen weights, minus BN tested with its \
-moving averages; and what is left of renorm_debias − BN then."""
+BN is tested with moving averages, which lag behind its weights. "Reestimated" statistics are \
+estimated anew with frozen weights. The first difference is what BN gains by that, the second what \
+is left of the difference between renorm_debias and BN."""
 TRANSIENT = """\
 ## Arm B: the first epoch
 
-renorm_debias − BRN in test accuracy, in points."""
+renorm_debias − BRN in test accuracy, after so many updates, at each method's own rate and at the \
+paper's rate for both."""
 RATES = """\
 ## Arms A, A2 and C: the learning rate
 
-All whole runs at batch 5, by method and rate (%)."""
+All runs at batch 5 over all epochs, by method and rate; speed and final in %."""
 PAPER_RATE_TEXT = """\
 At the paper's rate, {rate}, renorm_debias minus the other method:"""
 WEIGHTS = """\
-The figure shows how the kernels grow. A convolution before a normalization can grow without \
-changing the output of the two, and a step of the same length turns a longer kernel less."""
+The figure shows the norm of the convolutions' kernels. A kernel before a normalization can grow \
+without changing the normalization's output. An update of the same length then turns a longer \
+kernel by a smaller angle, as a smaller learning rate would."""
 OTHERS = """\
 ## Arms D, F and E: batch size and width
 
-Final accuracy (%); D: BN at other batch sizes; F: batch 2, {short} epochs; E: width {wide}."""
+Final accuracy (%). D is BN at other batch sizes, F all three at batch 2 with {short} epochs, E \
+all three at width {wide}."""
 
 
 def details(size: Size, results: Results) -> str:
@@ -123,7 +129,7 @@ def progress_table(size: Size, results: Results) -> str:
     hours = sum(r.seconds for r in results) / 3600
     return (markdown(["arm", "question", "finished runs"], rows)
             + f"\n\n{len(results)} runs, {hours:.1f} hours of computing time. A run that several "
-            "arms share is counted in each.")
+            "arms share is counted in each of them in the table.")
 
 
 def search_table(size: Size, results: Results, batch: int) -> str:
@@ -161,6 +167,7 @@ def main_section(size: Size, results: Results, drawn: dict) -> list[str]:
                       "reestimated", "clipped %"], rows)
     return [head, table,
             picture("curves", "Test accuracy against epochs, and differences from BN", drawn),
+            CURVES if "curves" in drawn else "",
             TESTS, tests_table(size, results),
             picture("claims", "Differences and ratios with the paper's numbers", drawn),
             *ratio_section(size, results), stopping_text(runs) if size.seeds is None else ""]

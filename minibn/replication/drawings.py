@@ -149,8 +149,8 @@ def rate_axis(axes: Axes, ylabel: str) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda lr, _: f"{lr:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.axvline(PAPER_RATE, color=PAPER_MARK, linewidth=1, linestyle=":", zorder=1)
-    axes.annotate("the paper's rate", (PAPER_RATE, 0.02), xycoords=("data", "axes fraction"),
-                  xytext=(-3, 0), textcoords="offset points", fontsize=8, ha="right")
+    axes.annotate("the paper's rate", (PAPER_RATE, 0.98), xycoords=("data", "axes fraction"),
+                  xytext=(5, 0), textcoords="offset points", fontsize=8, rotation=90, va="top")
 
 
 # Details
@@ -170,7 +170,7 @@ def curves_figure(size: Size, runs: dict[str, list[Result]]) -> Figure:
     finish_axes(left, "epoch", "test accuracy", percent=True)
     left.set_title(f"Test accuracy, each at its own rate ({len(runs['bn'])} seeds)", fontsize=10.5)
     right.axhline(0, color=GRAY, linewidth=1, zorder=1)
-    finish_axes(right, "epoch", "points")
+    finish_axes(right, "epoch", "difference of test accuracy (points)")
     right.set_title("Difference from BN, seed by seed", fontsize=10.5)
     for axes in (left, right):
         for drop in size.drops:
@@ -206,7 +206,7 @@ def claims_figure(size: Size, results: Results) -> Figure:
                    label="the paper: 15/23 and 15/18 epochs" if y == 0 else None)
     right.axvline(1, color=GRAY, linewidth=1, zorder=1)
     right.set_yticks(range(len(labels)), labels)
-    right.set_title("Time to a share of the pilots' accuracy", fontsize=10.5)
+    right.set_title("Updates to a share of the BN pilots' accuracy", fontsize=10.5)
     for axes, xlabel in ((left, "final test accuracy, points"),
                          (right, "ratio of updates, renorm_debias over the other")):
         axes.set_ylim(len(axes.get_yticks()) - 0.5, -0.5)

@@ -30,9 +30,10 @@ PAGE = """\
 # Does renorm_debias help at batch size 5?
 
 {status}The paper reports that on CIFAR-100 at batch size 5 `renorm_debias` converges faster than \
-Batch Normalization (BN) and Batch Renormalization (BRN) and ends slightly higher. This page says \
-what {size} say about that. Question, rules and verdicts were fixed before the main runs, in \
-[the design](medium/DESIGN.md).
+Batch Normalization (BN) and Batch Renormalization (BRN) and ends slightly higher. `renorm_debias` \
+is BRN whose moving averages start at zero and are divided by the sum of their weights. This page \
+tests the paper's claims with {size}. Question, rules and verdicts were fixed before the main \
+runs, in [the design](medium/DESIGN.md).
 
 ## The answer
 
@@ -43,16 +44,19 @@ what {size} say about that. Question, rules and verdicts were fixed before the m
 
 {table}
 
-"Here" is renorm_debias minus the other method, or a ratio of updates, with its 95 % interval over \
-seeds. The design defines the verdicts; "excluded" means that the whole interval lies below the \
-paper's number. Rows without a verdict are secondary.
+"Here" is a difference of test accuracy with its 95 % interval over seeds: renorm_debias minus the \
+other method, in the last two rows BN at the larger batch minus BN at batch 5. The other two rows \
+are ratios of updates. The design defines the verdicts. A gain counts if its p-value, adjusted for \
+four tests, is below 0.05. It has "the paper's size" if the interval contains the paper's number. \
+"Excluded" means that there is no gain and that the whole interval lies below the paper's number. \
+Rows without a verdict are secondary.
 
 ## What was not tested
 
 - The paper's own size: four times this width, 100 epochs, its schedule. Tables 2 to 4 are not \
 repeated at that size.
 - NiN at batch size 5 and 1.
-- Other data sets, and another α than 0.99.
+- Other data sets, and moving averages with another decay than α = 0.99.
 - The paper does not say how it initializes, augments and regularizes. The choices here are in the \
 design.
 
@@ -68,14 +72,16 @@ FIGURE = """\
 *{caption}*
 
 """
-AGAINST_RATE = ("Accuracy at the end, and over the first {epochs} epochs, against the learning "
-                "rate. Bars: 95 % intervals over three seeds or more. Dashed: the short search "
-                "runs. Dotted: the paper's rate.")
-SEARCH_ALONE = "The search: held-out accuracy against the learning rate. Dotted: the paper's rate."
-IN_FIRST = " Last: renorm_debias minus BRN in the first epoch; bands are 95 % intervals over seeds."
+AGAINST_RATE = ("final test accuracy against the learning rate; below, dashed, held-out accuracy "
+                "of the short search runs", "test accuracy, mean over the first {epochs} epochs")
+SEARCH_ALONE = "held-out accuracy of the search against the learning rate"
+IN_FIRST = "renorm_debias minus BRN in the first epoch"
+BARS = ("Bars and bands: 95 % intervals over seeds, from three seeds on. Dotted: the paper's "
+        "learning rate.")
+PANELS = {1: ("",), 2: ("Left: ", "Right: "), 3: ("Left: ", "Middle: ", "Right: ")}
 README = """\
-{runs}, registered before they were run ([design](results/medium/DESIGN.md)). {status}\
-[results/REPORT.md](results/REPORT.md) is the page to read; in short:
+The registered replication ([design](results/medium/DESIGN.md)) has {runs}. {status}\
+[results/REPORT.md](results/REPORT.md) is the page to read. In short:
 """
 README_BEFORE = """\
 The registered replication ([design](results/medium/DESIGN.md)) trains an ALL-CNN of width {width} \
@@ -83,9 +89,9 @@ on all of CIFAR-100. {done} of {total} runs are finished, and none of the main c
 has no answer yet. [results/REPORT.md](results/REPORT.md) and these lines are written anew as \
 runs come in.
 """
-NOTHING = ("No main run is finished. The search of the learning rates comes first; the page is "
-           "written anew as runs come in. The earlier, smaller runs cannot answer the question; "
-           "the appendix says what they show.")
+NOTHING = ("No main run is finished, because the search of the learning rates comes first. This "
+           "page is written anew as runs come in. The earlier, smaller runs cannot answer the "
+           "question; the [appendix](APPENDIX.md) says what they show.")
 
 
 def page(size: Size, results: Results) -> str:
@@ -108,8 +114,10 @@ def drawn(size: Size, results: Results) -> bool:
 def caption_of(size: Size, results: Results) -> str:
     """What the figure shows, panel by panel."""
     whole = any(by_rate(size, results).values())
-    first = AGAINST_RATE.format(epochs=size.drops[0]) if whole else SEARCH_ALONE
-    return first + (IN_FIRST if transient(size, results) else "")
+    shown = [one.format(epochs=size.drops[0]) for one in AGAINST_RATE] if whole else [SEARCH_ALONE]
+    shown += [IN_FIRST] if transient(size, results) else []
+    panels = zip(PANELS[len(shown)], shown, strict=True)
+    return " ".join([*(f"{capital(place + one)}." for place, one in panels), BARS])
 
 
 def readme_lines(size: Size, results: Results) -> str:
@@ -120,8 +128,8 @@ def readme_lines(size: Size, results: Results) -> str:
         parts = [wrapped(README_BEFORE.format(width=size.width, done=done, total=total))]
     else:
         unfinished = "" if done == total else f"{done} of {total} runs are finished. "
-        parts = [wrapped(README.format(runs=capital(runs_in_words(size, results)),
-                                       status=unfinished))]
+        parts = [wrapped(README.format(runs=runs_in_words(size, results), status=unfinished))]
+        parts += [wrapped(first)] if (first := headline(size, results)) else []
     parts += ["\n".join(wrapped(f"- {one}", "  ") for one in found[:3])] if found else []
     if drawn(size, results):
         parts.append(wrapped(f"![{caption_of(size, results)}](results/figures/answer.png)"))
@@ -143,8 +151,8 @@ def runs_in_words(size: Size, results: Results) -> str:
     """"42 runs of 15 epochs on all of CIFAR-100, with an ALL-CNN of width 24"."""
     done = sum(one.done for one in progress(size, results).values())
     data = "all of CIFAR-100" if size.subset.data == "cifar100" else "drawn images"
-    return (f"{counted(done, 'run')} of a narrow network (ALL-CNN of width {size.width} instead of "
-            f"96, up to {size.epochs} epochs instead of 100) on {data}")
+    return (f"{counted(done, 'finished run')} of a narrow network (ALL-CNN of width {size.width} "
+            f"instead of 96, up to {size.epochs} epochs instead of 100) on {data}")
 
 
 # The table
@@ -166,7 +174,8 @@ def claims_table(size: Size, results: Results) -> str:
                      + paper_points(speed[other] if speed else None),
                      *contrast_cells(speed[other] if speed else None, done, pairs)])
     for other in ("bn", "brn"):
-        rows.append([f"the same as a ratio of updates, renorm_debias to {title(other)}",
+        rows.append([f"updates to 90 % of BN's accuracy before the drop of the rate, renorm_debias "
+                     f"relative to {title(other)}",
                      f"{PAPER_TIME[other]:.2f}", *ratio_cells(reached.get((other, 0.9)), pairs)])
     larger = batch_sizes(size, results)
     for batch, paper in ((10, "+1.4 points"), (128, "+1.2 points")):
@@ -189,7 +198,7 @@ def contrast_cells(contrast: Contrast | None, done: bool, pairs: int) -> list[st
 
 def paper_points(contrast: Contrast | None) -> str:
     """The paper's times as points of accuracy here."""
-    return "" if contrast is None else f" (here {signed(100 * contrast.paper, 1)} points)"
+    return "" if contrast is None else f" (as points here: {signed(100 * contrast.paper, 1)})"
 
 
 def ratio_cells(ratio: Ratio | None, pairs: int) -> list[str]:
