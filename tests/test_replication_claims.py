@@ -155,7 +155,7 @@ def test_what_beats_its_interval_by_little_is_shown_to_do_so():
     close = Difference(Estimate(0.0473, 0.0467, 10), 8, 0.0649)
     assert shown(close, "nats") == "+0.0473 ± 0.0467 nats (8/10; 0.0649)"
     assert shown(close, "points") == "+4.73 ± 4.67 points (8/10; 6.49)"
-    assert shown(Difference(Estimate(-0.02, 0.02, 5), 1, 0.03), "epochs").startswith("-0.020 ±")
+    assert shown(Difference(Estimate(-0.02, 0.02, 5), 1, 0.03), "epochs").startswith("−0.020 ±")
 
 
 def test_the_appendix_names_the_faults_with_their_numbers():
@@ -167,7 +167,7 @@ def test_the_appendix_names_the_faults_with_their_numbers():
 
     results = pretend_results(ends)
     text = report(results, SCALED)
-    assert "about 460 updates: 29 % of a run of 1,600 updates" in " ".join(text.split())
+    assert "first 460 updates. That is 29 % of a run of 1,600 updates" in " ".join(text.split())
     gain = float(text.split("At 0.01 instead, final accuracy changes by +")[1].split()[0])
     assert gain == pytest.approx(5, abs=1)
     assert text.count("At the rate that all three share") == 2
@@ -247,7 +247,7 @@ def test_how_far_a_run_and_its_repetition_lie_apart():
     spreads = [np.var([r.final() for r in first.of(condition)], ddof=1)
                for condition in sorted({r.job.condition for r in first if r.job.kind == "run"})]
     expected = 100 * np.sqrt(2 * np.mean(spreads))
-    assert f"two seeds of one condition by {expected:.1f}." in text
+    assert f"of one condition with different seeds differ by {expected:.1f} points." in text
 
 
 def test_a_look_that_met_infinity_is_left_out():

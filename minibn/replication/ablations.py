@@ -89,19 +89,20 @@ def open_questions(results: Results, preset: Preset) -> str:
         "![Differences of final accuracy](figures/differences.png)",
         "### Which change does what?", markdown(["change", "final accuracy"], change),
         "### How much of it is BN's stale average?",
-        f"BN too starts its averages at (0, 1), and is tested with them. After the first epoch of "
-        f"{preset.updates(5)} batches {0.99 ** preset.updates(5):.0%} of the initial values are "
-        "left in them; with α = 0.9 nothing is. What renorm_debias gains on BN with α = 0.99 and "
-        "not with α = 0.9 would be the cure of a test with averages that are too old, which the "
-        "paper's epochs of 10,000 batches do not have. " + cured(results),
+        "BN is tested with averages that start at mean 0 and variance 1. After the first epoch of "
+        f"{preset.updates(5)} batches, {0.99 ** preset.updates(5):.0%} of these initial values are "
+        "left in them; with α = 0.9 nothing is. If renorm_debias gains on BN with α = 0.99 and not "
+        "with α = 0.9, the likely cause is that BN is tested with averages that are too old. In "
+        "the paper, whose epochs have 10,000 batches, they are not. " + cured(results),
         markdown(["difference", "after the first epoch", "mean over all epochs", "final"],
                  averages),
-        "### Does the ordering turn? ALL-CNN at batch 5, 2 and 1",
-        "The three have the rate of their search, which may differ at batch 2 and 1 (see the "
-        "table of the search); where BN's runs are stuck, every difference from it says that.",
+        "### Does the order of the methods change? ALL-CNN at batch 5, 2 and 1",
+        "Each method has the rate of its search; at batch 2 and 1 these rates may differ (see the "
+        "table of the search). Where BN's runs are stuck, differences from BN show that alone.",
         markdown(["batch", "BRN − BN", "renorm_debias − BN", "renorm_debias − BRN"], order),
-        "### Is BRN's weakness that of the small update?",
-        "Ten batches of 5, each normalized by itself, in one update, against one batch an update.",
+        "### Does BRN suffer from small updates?",
+        "One update on ten batches of 5, each normalized separately, against one update on one "
+        "batch.",
         markdown(["images in an update", "BRN − BN", "renorm_debias − BN"], together),
         "### Normalizations that do not look at the batch",
         markdown(["difference", "batch", "final accuracy", "after the first epoch"], beside),
@@ -111,14 +112,14 @@ def open_questions(results: Results, preset: Preset) -> str:
 def cured(results: Results) -> str:
     """How much of renorm_debias's gain on BN goes when α is 0.9, paired by seed."""
     changes = []
-    for what, metric in (("mean over all epochs", mean_accuracy), ("final accuracy", final)):
+    for what, metric in (("the mean over all epochs", mean_accuracy), ("final accuracy", final)):
         gains = [{d.seed: metric(d) - metric(b) for d, b in results.pairs(debias, bn)}
                  for debias, bn in ((DEBIAS_5.key, BN_5.key), (DEBIAS_SHORT.key, BN_SHORT.key))]
         seeds = sorted(set(gains[0]) & set(gains[1]))
         if len(seeds) > 1:
             change = paired_difference([gains[0][s] for s in seeds], [gains[1][s] for s in seeds])
-            changes.append(f"{what} {shown(change, 'points')}, {decide(change)}")
-    return f"That much of the gain goes: {'; '.join(changes)}." if changes else ""
+            changes.append(f"{shown(change, 'points')} in {what} (above 0: {decide(change)})")
+    return f"With α = 0.9 the gain is smaller by {'; '.join(changes)}." if changes else ""
 
 
 def open_parts(results: Results) -> list[tuple[str, Part]]:

@@ -19,10 +19,10 @@ from minibn.replication.verdicts import compare
 from minibn.replication.wording import markdown, shown
 
 INTRODUCTION = """\
-The same command once more, its search of learning rates included, with a later version of the \
-code ({runs} runs). The seeds are the same, and rounding is not, so after some hundred updates \
-every number differs. Intervals over seeds do not contain the luck of the search; here it was \
-drawn a second time."""
+The same command, with its search of learning rates, was run a second time with a later version \
+of the code ({runs} runs). The seeds are the same, but sums are rounded differently, so after \
+some hundred updates every number differs. Intervals over seeds do not include the chance in the \
+search; a second search shows how much it matters."""
 
 
 def again(results: Results, second: Results, preset: Preset) -> str:
@@ -82,10 +82,10 @@ def spread(results: Results, second: Results) -> str:
             between.append(2 * np.var([first.final() for first, _ in pairs], ddof=1))
     if not same:
         return ""
-    return (f"A run and its repetition, of one seed and one rate, differ in final accuracy by "
+    return (f"A run and its repetition with the same seed and rate differ in final accuracy by "
             f"{100 * np.sqrt(np.mean(np.square(same))):.1f} points (root mean square of "
-            f"{len(same)} pairs); two seeds of one condition by "
-            f"{100 * np.sqrt(np.mean(between)):.1f}.")
+            f"{len(same)} pairs). Two runs of one condition with different seeds differ by "
+            f"{100 * np.sqrt(np.mean(between)):.1f} points.")
 
 
 def rate(result: Result) -> float:

@@ -83,8 +83,8 @@ def judge(results: Results, preset: Preset = PRESETS["scaled"]) -> list[Judged]:
                       "nin-renorm_debias-b5", metric, "nats")
                  for when, metric in (("mean", mean_loss), ("last", last_loss))
                  for norm, title in (("bn", "BN"), ("brn", "BRN")))
-               )._replace(note="Against BN two functions are compared: its loss is that of outputs "
-                               "normalized by their batch, the others' by averages."),
+               )._replace(note="Against BN the two losses are not comparable: BN's uses the "
+                               "statistics of the batch, the others' moving averages."),
         judged("nin_smooth", "On NiN renorm_debias's accuracy curve is smoother than BN's.",
                "Fig. 4",
                part("roughness of the curve: BN − renorm_debias", "nin-bn-b5",
@@ -184,4 +184,5 @@ def judged_accumulation(results: Results) -> Judged:
         return found
     # A cause of what is not there can be neither shown nor refuted.
     return found._replace(verdict=OPEN, note="BRN does not do worse here, so there is nothing to "
-                          "explain. (That such a verdict is left open was settled after the runs.)")
+                          "explain. (The rule that such a claim is inconclusive was made after the "
+                          "runs.)")

@@ -28,20 +28,23 @@ FAULTS = """\
 These runs came first. They show the transient of the first updates, and they cannot answer \
 whether renorm_debias helps. Their faults:
 
-- **Too short.** The bias correction of α = 0.99 acts on about {corrected} updates: {share} % of \
-a run of {updates:,} updates here, 0.05 % of the paper's.
+- **Too short.** The bias correction of the moving averages (α = 0.99) is above 1 % in about the \
+first {corrected} updates. That is {share} % of a run of {updates:,} updates here, and 0.05 % of \
+the paper's.
 - **One learning rate for all.** BN, BRN and renorm_debias share the rate {rate}, which is too \
 small for BN.{gains}
 - **A noisy threshold.** It is the highest accuracy of one pilot run. {late} % of BN's runs \
 cross it only after the drop of the learning rate.
-- **Words that say too little.** "Holds" means only that an interval leaves out 0. The ratio of \
-times of renorm_debias to BRN is {debias_brn}: the paper's 15/18 = 0.83 is excluded. That of BRN \
-to BN is {brn_bn}, which matches the paper's 18/23 = 0.78.
+- **Words that say too little.** "Holds" means only that an interval does not contain 0; it says \
+nothing of the paper's size. renorm_debias needs {debias_brn} the epochs of BRN to the threshold, \
+which excludes the paper's 15/18 = 0.83. BRN needs {brn_bn} the epochs of BN, which agrees with \
+the paper's 18/23 = 0.78.
 - **Not independent.** {again}"""
 GAINS = " At {lr:g} instead, final accuracy changes by {changes} ({n} seeds)."
-AGAIN = ("The second round (`scaled-again`) has the same seeds. It differs by the version of the "
-         "code, not by the processor that its files name: its runs repeat to the last digit on the "
-         "first round's processor, and the first round's runs with their own version of the code.")
+AGAIN = ("The second round (`scaled-again`) has the same seeds. What differs is the version of the "
+         "code, and not the processor, though the files of the two rounds name different ones: on "
+         "the first round's processor, runs of either round repeat to the last digit with that "
+         "round's version of the code.")
 
 
 def faults(results: Results, preset: Preset) -> str:
@@ -105,8 +108,9 @@ def comparison(results: Results, preset: Preset) -> str:
             table += [[f"{what}, all at rate {lr:g}", *(
                 shown(compare(results, at_rate(DEBIAS_5, lr), at_rate(other, lr), metric), unit)
                 for other in (BN_5, BRN_5))] for what, metric, unit in (rows[0], rows[3])]
-    return ("renorm_debias minus the other, paired by seed; in brackets, pairs above 0 and the "
-            "smallest true difference that this many seeds show in 80 % of replications.\n\n"
+    return ("renorm_debias minus the other method, paired by seed: mean ± half its 95 % interval. "
+            "In brackets: the number of pairs above 0, and the smallest true difference that this "
+            "many seeds would show in 80 % of replications.\n\n"
             + markdown(["ALL-CNN, batch 5", "− BN", "− BRN"], table))
 
 

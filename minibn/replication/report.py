@@ -51,9 +51,9 @@ gives."""
 REMARKS = {
     "fig5": "A batch of one normalizes every channel of an image by that image alone, after the "
             "last convolution as well.  The global average pool then sees maps whose mean BN has "
-            "set to β, the same for every image, and only their shape can still tell classes "
-            "apart; r and d give BRN and renorm_debias the image's own mean back.  (In runs that "
-            "are stuck it does not show.)",
+            "set to β, the same for every image, so only their shape can still tell classes "
+            "apart.  r and d give BRN and renorm_debias the image's own mean back.  (Runs that are "
+            "stuck do not show this effect.)",
 }
 
 
@@ -103,31 +103,32 @@ def opening(results: Results, preset: Preset) -> str:
     lines = [
         f"Preset `{preset.name}`: {data}; width of the first convolution: {widths} (the paper: 96 "
         f"and 192); epochs: {epochs} (the paper: 100); one drop of the learning rate by 10 after "
-        f"about three quarters. {len(runs)} runs, {len(results) - len(runs)} more to choose "
-        f"learning rates and the threshold; {sum(r.seconds for r in results) / 3600:.1f} hours of "
-        "wall-clock time added up.",
+        f"about three quarters. {len(runs)} runs, and {len(results) - len(runs)} more to choose "
+        f"learning rates and the threshold; together {sum(r.seconds for r in results) / 3600:.1f} "
+        "hours of computing time.",
         f"Diverged, or stuck (last training loss within 2 % of ln(classes)): "
         f"{names(trouble) if trouble else 'none'}. Such runs are counted, never dropped.",
         "± is a 95 % interval over seeds (Student's t). Accuracies are those after the last epoch, "
         "in the method's own test mode (BN, BRN: moving averages; renorm_debias: Algorithm 1 on "
         "test batches of the training's size), in % of the test images. Two methods are compared "
         "seed by seed: equal initial weights, equal images in equal order.",
-        "In the tables, rate is the learning rate; other mode, the final accuracy tested in the "
-        "other way (BRN: Algorithm 1's, renorm_debias: moving averages); clipped, the share of "
-        "channels in which r or d met its bound, mean over the epochs (in training, of every 20th "
-        "update); epochs to threshold counts a run that never reaches it with one epoch more than "
-        "it had. In the figures, bands are 95 % intervals over seeds.",
+        'Columns of the tables: "rate" is the learning rate. "Other mode" is the final accuracy '
+        "in the other test mode (BRN: Algorithm 1's, renorm_debias: moving averages). \"Clipped\" "
+        "is the share of channels in which r or d met its bound, mean over the epochs (in "
+        "training, of every 20th update). In \"epochs to threshold\", a run that never reaches the "
+        "threshold counts with one epoch more than it had. In the figures, bands are 95 % "
+        "intervals over seeds.",
     ]
     for network in preset.width:
         at = threshold(results, preset, network)
         if at < 1:
             lines.append(
-                f"Epochs of {network} are counted to {at:.0%}: "
+                f"The threshold of {network} is {at:.0%}, "
                 + ("the paper's." if network in preset.threshold else
-                   "the best that a pilot (BN, batch 5, a seed of its own) had reached after "
-                   "23/26 of its epochs before the drop of the rate, cut to a whole percent; in "
-                   "the paper BN reaches 60 % at epoch 23 of 26. Crossings are interpolated "
-                   "between the tests, from chance at 0."))
+                   "the best test accuracy of a pilot run (BN, batch 5, a seed of its own) in the "
+                   "first 23/26 of its epochs before the drop of the rate, rounded down. (In the "
+                   "paper BN reaches 60 % at epoch 23 of 26.) The time to it is interpolated "
+                   "between the tests, from chance at epoch 0."))
     if missing:
         lines.append(f"Not (fully) run: {'; '.join(missing)}.")
     return "\n\n".join(lines)
@@ -141,8 +142,8 @@ def claims_table(judged: Iterable[Judged]) -> str:
                          for part in one.parts) + (f"<br>{one.note}" if one.note else ""),
              f"**{one.verdict}**"] for one in judged]
     return ("Differences are signed so that the claim expects them above 0 (except for equality, "
-            "where it expects them within ± 1 point). Brackets: pairs above 0; the smallest true "
-            "difference that this many seeds show 4 times in 5.\n\n"
+            "where it expects them within ± 1 point). In brackets: pairs above 0, and the smallest "
+            "true difference that this many seeds would show in 80 % of replications.\n\n"
             + markdown(["claim", "in the paper", "measured", "verdict"], rows))
 
 
@@ -215,16 +216,15 @@ def search_section(results: Results, preset: Preset) -> str:
     return (
         f"Held-out accuracy (%, {preset.validation} training images that no run trains on, mean of "
         "the last two of "
-        f"{preset.search_epochs[5]} epochs at batch 5), one run a rate with a seed of its own; "
-        "chosen rates in bold. At equal settings the choice is among the same rates for all "
-        "methods"
-        + beyond_the_grid(results, preset) + ". BN, BRN and renorm_debias share the rate that is "
-        "best on their average, and LayerNorm, GroupNorm and WeightNorm take it, too; a method "
-        "leaves it only for one at which it is better by more than a standard error of a "
-        "difference. So short a search on so few images often cannot tell two rates apart, and "
-        "methods whose rates differ by luck would not be compared; the price is that the shared "
-        "rate may suit one of them less. "
-        "Variants of the clip have the rate of what they vary.\n\n"
+        f"{preset.search_epochs[5]} epochs at batch 5), one run for each rate, with a seed of its "
+        "own; chosen rates in bold. At equal settings all methods choose among the same rates"
+        + beyond_the_grid(results, preset) + ". BN, BRN and renorm_debias share the rate with the "
+        "best mean over the three, and LayerNorm, GroupNorm and WeightNorm take it, too. A method "
+        "has another rate only if it is better there by more than a standard error of a "
+        "difference. The reason for sharing: so short a search on so few images often does not "
+        "separate two rates, and rates that differ by chance would spoil the comparison. The "
+        "price: the shared rate may suit one method less. "
+        "Variants of the clip have the rate of the method that they vary.\n\n"
         + markdown(["condition", "rate: held-out accuracy", "the chosen one is"], rows)
         + "\n\n![Held-out accuracy against the learning rate](figures/search.png)")
 
@@ -239,7 +239,7 @@ def beyond_the_grid(results: Results, preset: Preset) -> str:
     if not also:
         return ""
     return (" (" + "; ".join(f"{one} was tried at {rates}, too" for one, rates in also.items())
-            + ": these are no part of it)")
+            + "; these rates could not be chosen)")
 
 
 def limits(results: Results, preset: Preset) -> str:
@@ -251,29 +251,29 @@ def limits(results: Results, preset: Preset) -> str:
         f"correction of α = 0.99 falls below 1 % after about 460 batches: {share:.0%} of a run "
         "here, 0.05 % of one in the paper. The scaled preset therefore gives the zero start far "
         "more room to matter than the paper's own sizes do.",
-        "- Narrow networks, few images, few epochs and a single drop of the rate: the networks end "
-        "unsaturated, far below the paper's accuracy, and differences in speed and in final "
-        "accuracy are hard to tell apart.",
+        "- Narrow networks, few images, few epochs and a single drop of the rate: accuracy still "
+        "rises at the end and is far below the paper's, so a difference in final accuracy may be "
+        "one of speed.",
         "- Batch 128 makes so few updates of so few images that it is trained three times as many "
-        "epochs, with α = 0.9 instead of 0.99; its comparison with batch 10 is one of whole "
-        "recipes.",
+        "epochs, with α = 0.9 instead of 0.99; so its comparison with batch 10 is not one of the "
+        "batch size alone.",
         "- Intervals over seeds hold for these training images. The main comparison is also made "
         "with an interval that allows for other test images.",
         "- Learning rates come from one short run each; where the best one lies at the end of its "
         "range (see the table), a better one may lie outside.",
-        "- Settled before any replication was run: sizes, threshold, the rule of the verdicts. "
-        "Settled after the search at batch 5 had been seen, but before any "
-        "replication: that compared methods share a rate, and the ranges of the rates. Settled "
-        "after first replications had been seen: the control with α = 0.9, and that batch 128 is "
-        "shown and not judged.",
-        *([f"- Seeds were added after a first round had been looked at, in which Table 4 had "
-           f"{preset.first_round} seeds, Figures 1 and 4 had 5 and the others 3, and in which the "
-           "main question was inconclusive. With them came the rule that a claim on the cause of "
-           "what was not found is left open; nothing else was changed. The seeds that nobody had "
-           "seen have a row of their own in the first table."]
+        "- Decided before any replication was run: sizes, threshold, the rule of the verdicts. "
+        "Decided after the search at batch 5 had been seen, but before any replication: that "
+        "compared methods share a rate, and the ranges of the rates. Decided after the first "
+        "replications had been seen: the control with α = 0.9, and that batch 128 is shown and not "
+        "judged.",
+        *([f"- Seeds were added after the results of a first round had been seen. In that round "
+           f"Table 4 had {preset.first_round} seeds, Figures 1 and 4 had 5 and the others 3, and "
+           "the main question was inconclusive. With the new seeds came one rule: a claim about "
+           "the cause of an effect that was not found is inconclusive. Nothing else was changed. "
+           "The new seeds alone have a row in the first table."]
           if preset.first_round else []),
-        "- The training losses of BN and of the renormalized methods are not of the same function: "
-        "one is normalized by its batch, the others by averages.",
+        "- The training losses of BN and of the renormalized methods are not comparable: BN's uses "
+        "the statistics of the batch, the others' moving averages.",
     ])
 
 

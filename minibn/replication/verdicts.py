@@ -5,9 +5,9 @@ weights, same images in the same order) and signed so that the paper expects it 
 
     holds           the 95 % interval of the mean difference lies above 0
     does not hold   it lies below 0
-    cannot be told  it contains 0
+    inconclusive    it contains 0
 
-A claim of several parts holds if all hold, does not hold if one does not, and cannot be told
+A claim of several parts holds if all hold, does not hold if one does not, and is inconclusive
 otherwise.  A claim of equality holds if the interval lies within ± a margin, does not hold if it
 lies outside it.  Fewer than three pairs tell nothing, and where no part has two, the claim gets no
 verdict: too few runs.  Runs that diverged count at chance; a run that never reaches the threshold
@@ -28,7 +28,7 @@ from minibn.replication.statistics import (
     paired_difference,
 )
 
-HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot be told"
+HOLDS, FAILS, OPEN = "holds", "does not hold", "inconclusive"
 TOO_FEW = "too few runs"
 MARGIN = 0.01  # accuracies this close are "about the same"
 LEAST_PAIRS = 3

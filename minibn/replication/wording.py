@@ -31,7 +31,7 @@ def shown(difference: Difference | None, unit: str) -> str:
         digits += 1                                        # to see which of them is larger
     return (f"{scale * found.mean:+.{digits}f} ± {scale * found.half:.{digits}f} {unit} "
             f"({difference.wins}/{found.n}; {scale * difference.detectable:.{digits}f})"
-            ).replace("  ", " ")
+            ).replace("  ", " ").replace("-", "\N{MINUS SIGN}")
 
 
 def percent(found: Estimate) -> str:
