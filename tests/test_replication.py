@@ -15,8 +15,14 @@ from minibn.replication.check import repeat
 from minibn.replication.conditions import BN_5, BN_128, BRN_5, BRN_RAMP, DEBIAS_5, Condition
 from minibn.replication.jobs import Job, Subset
 from minibn.replication.pool import carry_out_all
-from minibn.replication.presets import PILOT_SEED, SEARCH_SEED, conditions_of, replications
-from minibn.replication.results import Results, read_result, result_path, write_result
+from minibn.replication.presets import (
+    PILOT_SEED,
+    SEARCH_SEED,
+    check_preset,
+    conditions_of,
+    replications,
+)
+from minibn.replication.results import Result, Results, read_result, result_path, write_result
 from minibn.replication.runner import Progress, Seen, train_job
 from minibn.replication.search import best_rate, choose_rates, conditions_to_search
 from minibn.training import Diverged, Run
@@ -403,3 +409,23 @@ def test_results_are_read_from_everywhere_below_a_folder(tmp_path):
     assert len(load_results(tmp_path / "none")) == 0
     write_result(tmp_path, replace(train_job(JOB, None), job=replace(JOB, name="deep/down")))
     assert Path(tmp_path, "deep", "down.json").exists() and len(load_results(tmp_path)) == 1
+
+
+def test_a_result_with_another_recipe_than_its_name_says_is_named():
+    """It would be counted under a condition that it is not of."""
+    preset, folder = PRESETS["smoke"], Path("runs/smoke")
+    conditions = conditions_of(EXPERIMENTS)[::5]
+    rates = {condition.key: 0.03 for condition in conditions_of(EXPERIMENTS)}
+    every = [preset.run(condition, 0.03, 2) for condition in conditions]
+    every += [job for condition in conditions for job in preset.search(condition)]
+    every += preset.pilots(rates)
+    assert {job.kind for job in every} == {"run", "search", "pilot"}
+
+    def check(job):
+        check_preset([Result(job, "diverged", History(), [], "", 1.0, {})], preset, folder)
+
+    for job in every:
+        check(job)
+        for change in ({"batch_size": 3}, {"momentum": 0.5}, {"epochs": 7}, {"seed": 9}):
+            with pytest.raises(ValueError, match="runs/smoke holds .* with another recipe than"):
+                check(replace(job, recipe=replace(job.recipe, **change)))

@@ -16,7 +16,16 @@ import pytest
 from minibn.__main__ import main
 from minibn.data.batches import test_batches as batches_of
 from minibn.replication import arms
-from minibn.replication.arms import ARMS, LADDER, MEDIUM, METHODS, TINY, run_job, search_job
+from minibn.replication.arms import (
+    ARMS,
+    LADDER,
+    MEDIUM,
+    METHODS,
+    TINY,
+    belongs,
+    run_job,
+    search_job,
+)
 from minibn.replication.claim import claimed
 from minibn.replication.design import arms_table
 from minibn.replication.jobs import Subset
@@ -386,3 +395,24 @@ def test_an_estimate_lists_the_arms(capsys, tmp_path):
     assert "1 process at a time, one BLAS thread each" in out and "core-hours" in out
     assert main(["replicate", "table4", "--preset", "tiny"]) == 2
     assert main(["replicate", "--preset", "smoke", "--arms", "A"]) == 2
+
+
+RECIPES = [{"batch_size": 6}, {"lr": 0.02}, {"norm": "gn"}, {"seed": 7}, {"lr_drops": ()},
+           {"momentum": 0.5}, {"norm_options": {"decay": 0.9}}, {"width": 3}, {"dtype": "float64"},
+           {"epochs": 3}]
+
+
+@pytest.mark.parametrize("size", [MEDIUM, TINY], ids=lambda size: size.name)
+def test_a_job_belongs_to_a_preset_with_every_setting_of_its_name(size):
+    """Otherwise a run at batch 6 would be counted among those at batch 5."""
+    other = TINY if size is MEDIUM else MEDIUM
+    for arm in ARMS:
+        for job in expected_jobs(size, arm)[::7]:
+            assert belongs(size, job) and not belongs(other, job)
+            for change in RECIPES:
+                if any(getattr(job.recipe, name) != value for name, value in change.items()):
+                    assert not belongs(size, replace(job, recipe=replace(job.recipe, **change)))
+            for change in ({"name": "x"}, {"condition": "x"}, {"reestimate": 1},
+                           {"tests_per_epoch": 3}, {"probes": False},
+                           {"kind": "run" if job.kind == "search" else "search"}):
+                assert not belongs(size, replace(job, **change))

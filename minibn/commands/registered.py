@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from minibn.commands.table import duration, format_table
-from minibn.replication.arms import ARMS, SIZES, Size
+from minibn.replication.arms import ARMS, SIZES, Size, belongs
 from minibn.replication.estimate import measure_all
 from minibn.replication.plan import Plan, expected_jobs, plan
 from minibn.replication.pool import carry_out_all
@@ -78,13 +78,12 @@ def folders(size: Size, out: Path | None, work: Path | None) -> tuple[Path, Path
 
 
 def read_finished(out: Path, size: Size) -> Results:
-    """The results in a folder; ValueError if one is of another preset."""
+    """The results in a folder; ValueError if one is no run of this preset."""
     results = load_results(out)
     for result in results:
-        job = result.job
-        if job.subset not in (size.subset, size.held_out) or job.recipe.width not in (
-                size.width, size.wide):
-            raise ValueError(f"{out} holds {job.name} of another preset than {size.name}")
+        if not belongs(size, result.job):
+            raise ValueError(f"{out} holds {result.job.name} of another preset than {size.name}, "
+                             "or with another recipe than its name says")
     return results
 
 

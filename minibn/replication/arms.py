@@ -170,6 +170,26 @@ def run_job(size: Size, runs: Runs, norm: str, lr: float, seed: int) -> Job:
     return replace(job, tests_per_epoch=size.tests) if runs.length == "transient" else job
 
 
+def belongs(size: Size, job: Job) -> bool:
+    """Whether this job is one of the preset's, with every setting that its name stands for.
+
+    A result of another recipe under the same name would be counted among the others.
+    """
+    recipe = job.recipe
+    parts = [part for arm in ARMS.values()
+             for part in (arm.searches if job.kind == "search" else arm.runs)]
+    for length in {part.length for part in parts if part.batch == recipe.batch_size}:
+        same = _job(size, recipe.norm, recipe.batch_size, recipe.width, recipe.lr, recipe.seed,
+                    length)
+        if job.kind == "search":
+            same = replace(same, name=f"search/{same.name}", kind="search", subset=size.held_out)
+        elif length == "transient":
+            same = replace(same, tests_per_epoch=size.tests)
+        if job == same:
+            return recipe.width in (size.width, size.wide)
+    return False
+
+
 def _job(size: Size, norm: str, batch: int, width: int, lr: float, seed: int, length: str) -> Job:
     epochs, drops = length_of(size, length)
     condition = f"{norm}-b{batch}-w{width}-lr{lr:g}-e{epochs}"

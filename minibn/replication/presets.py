@@ -167,10 +167,11 @@ PRESETS = {
 
 
 def check_preset(results: Iterable[Result], preset: Preset, folder: Path) -> None:
-    """Every result is of this preset: its training images and its width.
+    """Every result is of this preset: its training images, its width, its condition's recipe.
 
     Raises ValueError with the first that is not.
     """
+    conditions = {one.key: one for one in conditions_of(EXPERIMENTS)}
     for result in results:
         job = result.job
         part = (job.subset.data, job.subset.classes, job.subset.train)
@@ -179,6 +180,22 @@ def check_preset(results: Iterable[Result], preset: Preset, folder: Path) -> Non
             raise ValueError(f"{folder} holds {job.name} of another preset than {preset.name} "
                              f"({job.subset.data}, {job.subset.train or 'all'} images, width "
                              f"{job.recipe.width})")
+        condition = conditions.get(job.condition)
+        if condition is not None and not any(
+                (job.name, job.recipe) == (same.name, same.recipe)
+                for same in jobs_like(job, preset, condition)):
+            raise ValueError(f"{folder} holds {job.name} with another recipe than its name says")
+
+
+def jobs_like(job: Job, preset: Preset, condition: Condition) -> list[Job]:
+    """The preset's jobs of this kind and condition, at this rate and with this seed."""
+    lr = job.recipe.lr
+    if job.kind == "run":
+        return [preset.run(condition, lr, job.recipe.seed)]
+    if job.kind == "pilot":
+        return preset.pilots({condition.key: lr})
+    return [replace(one, name=f"search/{condition.key}-lr{lr:g}", recipe=replace(one.recipe, lr=lr))
+            for one in preset.search(condition)]           # also at rates that are no part of it
 
 
 def results_folder(preset: Preset) -> Path:
