@@ -74,7 +74,7 @@ def index(there: list[str]) -> str:
         "# API reference", "",
         "Made from the docstrings, which hold the derivations. Arrays are channels-last: "
         "(N, H, W, C) for images, (N, C) for dense layers. `decay` is the paper's α.", "",
-        "- [minibn.functional](functional.md): every pair of pure functions, forward and backward.",
+        "- [minibn.functional](functional.md): Every pair of pure functions, forward and backward.",
         *lines, "", "```{toctree}", ":hidden:", "functional", *there, "```", ""])
 
 

@@ -51,6 +51,13 @@ def title(name: str) -> str:
     return read("", name)["cells"][0]["source"].splitlines()[0].lstrip("# ").strip()
 
 
+def minutes(name: str) -> int | None:
+    """How long the core sections take to read, as the chapter's first cell says."""
+    found = re.search(r"^\*\*Time\*\*: (\d+) minutes", read("", name)["cells"][0]["source"],
+                      re.MULTILINE)
+    return int(found[1]) if found else None
+
+
 def seconds_in_browser(path: str) -> float | None:
     """How long all cells of a notebook take in a browser, where that has been measured."""
     times = json.loads(TIMES.read_text("utf-8")) if TIMES.exists() else {}
@@ -101,6 +108,9 @@ def chapter_page(name: str, book: Path) -> None:
                                                   book))
         else:
             cell["metadata"]["mystnb"] = {"image": {"alt": alternative(cell)}}
+            for output in cell.get("outputs", []):
+                if "text/markdown" in output.get("data", {}):
+                    output["data"]["text/markdown"] = said(output["data"]["text/markdown"])
     fold_imports(notebook)
     buttons = [("▶ Run in your browser", live(f"{name}.ipynb"))]
     if name in sources.exercises():
@@ -149,6 +159,14 @@ def alternative(cell: dict) -> str:
     return " ".join(found) or "A figure drawn by the code above."
 
 
+def said(text: str) -> str:
+    """A sentence that a cell shows, with its indices; a figure's caption set as one."""
+    text = links.subscripts(text)
+    if text.startswith("*Figure.* "):
+        return f"```{{container}} caption\n{text}\n```"
+    return text
+
+
 def exercise_page(name: str, book: Path) -> None:
     """The exercises as a student gets them, each answer in a fold below its blank."""
     student, solved = read("exercises", name), read("solutions", name)
@@ -173,8 +191,8 @@ def exercise_page(name: str, book: Path) -> None:
         buttons += [("Back to the chapter", f"../chapters/{name}.html")]
     buttons += [("Open in Colab", hosted_notebook(f"notebooks/{path}"))]
     head, _, rest = cells[0]["source"].partition("\n")
-    said = "Every check grades your answer in the browser, too. " + note(path)
-    cells[0]["source"] = "\n".join([head, box(buttons, said), rest])
+    words = "Every check grades your answer in the browser, too. " + note(path)
+    cells[0]["source"] = "\n".join([head, box(buttons, words), rest])
     write(student, book / target)
 
 

@@ -1,10 +1,17 @@
-"""The page "From equation to code": README's table, each name a link to its lines of source."""
+"""The page "From equation to code": each formula beside the line of the library that computes it,
+read from the source when the site is built, and README's table with its names as links."""
 
 import importlib
+import inspect
 import re
+import tomllib
+from pathlib import Path
 
+import links
 import sources
 from project import ROOT
+
+FORMULAS = Path(__file__).resolve().parent / "book" / "equations.toml"
 
 HEADING = "## From equation to code"
 FILE_OR_NAME = re.compile(r"\[([^\]]+)\]\((minibn/[^)]+)\)|`(\w+)`")
@@ -19,7 +26,7 @@ def section(readme: str) -> str:
 
 
 def page() -> str:
-    """The page as Markdown: what README says before the table, and the table."""
+    """The page as Markdown: formulas and lines side by side, then README's table of the rest."""
     before, rows = [], []
     for line in section((ROOT / "README.md").read_text("utf-8")).splitlines():
         if line.startswith("|"):
@@ -27,11 +34,40 @@ def page() -> str:
         elif not rows:
             before.append(re.sub(r"\[([^\]]+)\]\(minibn/[^)]*\)", r"`\1`", line))
     return "\n".join([
-        "# From equation to code", "", *before, "", *rows, "",
-        "Every name leads to the lines that compute it. The derivations are in the docstrings of "
-        "these files, which the [API reference](api/index.md) shows; chapters "
-        "[01](chapters/01_batch_norm.ipynb) to [05](chapters/05_renorm_debias.ipynb) derive them "
-        "step by step.", ""])
+        "# From equation to code", "",
+        "Each equation of the paper, and the line of the library that computes it. The lines are "
+        "read from the source when this page is made, and each name leads to them.", "",
+        *(part(about) for about in tomllib.loads(FORMULAS.read_text("utf-8"))["part"]),
+        "## Everything else in the paper", "", *before, "", *rows, "",
+        "The derivations are in the docstrings of these files, which the "
+        "[API reference](api/index.md) shows; chapters [01](chapters/01_batch_norm.ipynb) to "
+        "[05](chapters/05_renorm_debias.ipynb) derive them step by step.", ""])
+
+
+def part(about: dict) -> str:
+    """A heading with its rows: label, formula, line of code, and the function that holds it."""
+    module, chapter = about["module"], about["chapter"]
+    found = [f"## {about['title']}", "",
+             f"{links.subscripts(about['words'])} [Chapter {chapter[:2]}](chapters/{chapter}.ipynb)", ""]
+    for label, formula, name, start in about["rows"]:
+        code = line_of(module, name, start)
+        label = f"({label})" if label[:1].isdigit() else label or "\u00a0"
+        found += ["````{container} equation", label, "", "```{math}", formula, "```", "",
+                  "```python3", code, "```", "",
+                  f'<a href="{lines_of(module, name)}">{name}</a>', "````", ""]
+    return "\n".join(found)
+
+
+def line_of(module: str, name: str, start: str) -> str:
+    """The one line of a function that begins with `start`, without its comment."""
+    function = inspect.unwrap(getattr(importlib.import_module(module), name))
+    lines = [line.strip() for line in inspect.getsource(function).splitlines()]
+    found = [line.partition("  #")[0].strip().rstrip(",")
+             for line in lines if line.startswith(start)]
+    if len(found) != 1:
+        raise SystemExit(f"equations.toml: {len(found)} lines of {module}.{name} begin with "
+                         f"{start!r}; there must be one")
+    return found[0]
 
 
 def link_row(row: str) -> str:

@@ -4,6 +4,7 @@ import tomllib
 from pathlib import Path
 
 import chapters
+import glyphs
 import sources
 from project import repository
 
@@ -36,15 +37,22 @@ def derivation() -> str:
 
 
 def cards(up: str) -> str:
-    """The chapters as HTML, each with a sentence and a link that runs it; `up`: to the root."""
+    """The chapters as HTML: a drawing, a sentence, minutes, and links that run it; `up`: to the
+    root."""
     items = []
     for name in sources.chapters():
         number, _, title = chapters.title(name).partition(" · ")
         about = ABOUT.get(name[:2], "")
-        live = chapters.live(f"{name}.ipynb", up or "./")
-        items.append(f'<li><a class="title" href="{up}chapters/{name}.html"><span>{number}</span> '
-                     f'{title}</a><p>{about}</p><a class="run" href="{live}" '
-                     f'aria-label="Run chapter {number}">▶ run</a></li>')
+        links = [f'<a href="{chapters.live(f"{name}.ipynb", up or "./")}" '
+                 f'aria-label="Run chapter {number}">▶ run</a>']
+        if name in sources.exercises():
+            links.append(f'<a href="{up}exercises/{name}.html" '
+                         f'aria-label="Exercises of chapter {number}">✎ exercises</a>')
+        if minutes := chapters.minutes(name):
+            links.append(f"<span>{minutes} min</span>")
+        items.append(f'<li>{glyphs.glyph(name[:2])}<a class="title" '
+                     f'href="{up}chapters/{name}.html"><span>{number}</span> {title}</a>'
+                     f'<p>{about}</p><p class="ways">{" ".join(links)}</p></li>')
     return '<ol class="cards">\n' + "\n".join(items) + "\n</ol>"
 
 
@@ -71,8 +79,7 @@ def teach_page(documents: set[str]) -> str:
     """The teacher's kit: what there is to read, and the slides and hand-outs."""
     names = [target.removeprefix("teach/").removesuffix(".md")
              for target in sorted(documents) if target.startswith("teach/")]
-    order = ["kit/index", "kit/plan", "kit/sessions", "course", "kit/misunderstandings",
-             "kit/grading", "kit/rubrics_index"]
+    order = list(ABOUT["kit"])
     names.sort(key=lambda name: order.index(name) if name in order else len(order))
     lines = ["# For teachers", "", "Everything needed to give one session or a whole unit: times, "
              "prerequisites, slides, exercises, and what students misunderstand.", ""]
@@ -82,7 +89,10 @@ def teach_page(documents: set[str]) -> str:
                  for place in sources.finished_pages().values() if f"/{folder}/" in place]
         if there:
             lines += [f"{words}: {', '.join(there)}.", ""]
-    return "\n".join([*lines, "```{toctree}", ":maxdepth: 1", *names, "```", ""])
+    for name in names:
+        if name in order:
+            lines += [f"[]({name}.md)", f": {ABOUT['kit'][name]}", ""]
+    return "\n".join([*lines, "```{toctree}", ":hidden:", *names, "```", ""])
 
 
 def toctrees(documents: set[str]) -> str:

@@ -87,6 +87,25 @@ def test_equation_page_links_every_row_to_source():
     assert 'href="_modules/minibn/norms/renorm_debias.html#RenormDebias"' in equations.page()
 
 
+def test_equation_page_shows_formulas_beside_the_lines_that_compute_them():
+    page = equations.page()
+    for formula, line in [
+            (r"\hat x = \bar x \cdot r + d", "x_hat = x_bar * r + d"),
+            (r"\hat\mu_t = \frac{\mu_t}{1-\alpha^t}", "mu_hat = mu_t / total"),
+            (r"\sigma \leftarrow \alpha\,\sigma + (1-\alpha)\,\sigma_B",
+             "std=decay * averages.std + (1 - decay) * sigma_B")]:
+        assert f"```{{math}}\n{formula}\n```\n\n```python3\n{line}\n```" in page
+    labels = re.findall(r"\{container\} equation\n(.*)\n", page)
+    numbers = set(re.findall(r"\d+", " ".join(x for x in labels if not x.startswith("line"))))
+    assert numbers == {str(n) for n in range(1, 14)} - {"10"}     # 10 is a step of the proof
+    assert {"(12, 13)", "line 8", "lines 10, 11"} <= set(labels)
+
+
+def test_a_line_that_is_not_there_stops_the_build():
+    with pytest.raises(SystemExit, match="0 lines of minibn.losses.*nothing ="):
+        equations.line_of("minibn.losses", "softmax_cross_entropy", "nothing =")
+
+
 @pytest.mark.parametrize("name", sources.chapters())
 def test_chapter_page_has_its_buttons(name, tmp_path):
     chapters.chapter_page(name, tmp_path)

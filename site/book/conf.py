@@ -31,7 +31,8 @@ add_module_names = False
 html_theme = "furo"
 html_title = "minibn"
 html_static_path = ["_static"]
-html_css_files = ["custom.css"]
+html_css_files = ["custom.css", "first_page.css"]
+html_js_files = [("site.js", {"defer": "defer"})]
 html_favicon = "_static/icon.svg"
 html_show_sourcelink = html_copy_source = False
 html_show_copyright = False

@@ -1,0 +1,20 @@
+// Small help for readers; every page works without it.
+
+// A figure opens by itself, so that its labels can be read on a phone.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const image of document.querySelectorAll(".cell_output img, article p > img")) {
+    if (image.closest("a")) continue;
+    const link = document.createElement("a");
+    link.href = image.currentSrc || image.src;
+    link.className = "figure";
+    link.title = "Open the figure by itself";
+    image.replaceWith(link);
+    link.append(image);
+  }
+  // Excerpts in the search's results begin with the text of a page, not with its buttons.
+  if (typeof Search !== "undefined" && Search.htmlToText) {
+    const toText = Search.htmlToText;
+    Search.htmlToText = (html, ...rest) =>
+      toText(html.replace(/<nav class="live"[\s\S]*?<\/nav>/g, ""), ...rest);
+  }
+});
