@@ -215,6 +215,11 @@ const tasks = {
           .filter((node) => /\\(frac|alpha|begin|mu_|sigma)/.test(node.innerText)).length,
         unnamed: [...document.querySelectorAll("img")].filter((image) => !image.alt).length,
         title: document.title,
+        closed: [...document.querySelectorAll(".cell_output img")]
+          .filter((image) => !image.closest("a[href]")).length,
+        touching: ((a, b) => !!a?.width && !!b?.width && a.right > b.left + 0.5)(
+          ...[".theme-toggle-header", ".toc-header-icon"].map(
+            (place) => document.querySelector(place)?.getBoundingClientRect())),
         background: getComputedStyle(document.body).backgroundColor.match(/[\d.]+/g)
           .slice(0, 3).map(Number),
       }));
@@ -233,7 +238,9 @@ const tasks = {
     await page.waitForSelector("#search-results li a", { timeout: 30000 });
     const links = await page.evaluate(() =>
       [...document.querySelectorAll("#search-results li a")].map((link) => link.href));
-    return { links, ...(await close()) };
+    await page.waitForSelector("#search-results li p", { timeout: 30000 });
+    const text = await page.locator("#search-results").innerText();
+    return { links, text, ...(await close()) };
   },
 
   /** Parts of one page, for eyes: screenshots at each of `at`, a share of the page's height. */

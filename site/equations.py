@@ -40,18 +40,18 @@ def page() -> str:
         *(part(about) for about in tomllib.loads(FORMULAS.read_text("utf-8"))["part"]),
         "## Everything else in the paper", "", *before, "", *rows, "",
         "The derivations are in the docstrings of these files, which the "
-        "[API reference](api/index.md) shows; chapters [01](chapters/01_batch_norm.ipynb) to "
-        "[05](chapters/05_renorm_debias.ipynb) derive them step by step.", ""])
+        "[API reference](api/index.md) shows.", ""])
 
 
 def part(about: dict) -> str:
     """A heading with its rows: label, formula, line of code, and the function that holds it."""
     module, chapter = about["module"], about["chapter"]
-    found = [f"## {about['title']}", "",
-             f"{links.subscripts(about['words'])} [Chapter {chapter[:2]}](chapters/{chapter}.ipynb)", ""]
+    words = links.subscripts(about["words"])
+    found = [f"## {about['title']}", "", f"{words} [Chapter {chapter[:2]}](chapters/{chapter}.ipynb) "
+             "derives the formulas step by step.", ""]
     for label, formula, name, start in about["rows"]:
         code = line_of(module, name, start)
-        label = f"({label})" if label[:1].isdigit() else label or "\u00a0"
+        label = f"({label})" if label[:1].isdigit() else label
         found += ["````{container} equation", label, "", "```{math}", formula, "```", "",
                   "```python3", code, "```", "",
                   f'<a href="{lines_of(module, name)}">{name}</a>', "````", ""]

@@ -33,10 +33,12 @@ def dot(x: float, y: float, kind: str, r: float = 2) -> str:
 
 
 def box(x: float, y: float, width: float, height: float, kind: str) -> str:
-    return f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"/>'
+    return (f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" '
+            f'height="{height:.1f}"/>')
 
 
-def grid(left: float, top: float, rows: int, columns: int, size: float, filled=lambda i, j: "") -> str:
+def grid(left: float, top: float, rows: int, columns: int, size: float,
+         filled=lambda i, j: "") -> str:
     """Cells; `filled(row, column)` is the class of one, "" for an empty one."""
     return "".join(box(left + j * size, top + i * size, size, size, filled(i, j) or "cell")
                    for i in range(rows) for j in range(columns))
@@ -101,10 +103,10 @@ def convolution() -> str:
 
 
 def learning() -> str:
-    """Three curves that learn."""
-    return "".join(curve(lambda s, k=k, top=top: top * (1 - math.exp(-k * s)), kind)
-                   for k, top, kind in ((2.6, 56, "bn-line"), (3.6, 50, "brn-line"),
-                                        (4.8, 57, "debias-line")))
+    """Three noisy curves that learn; none is meant to be the best."""
+    draws = random.Random(3)
+    return "".join(curve(lambda s: 52 * (1 - math.exp(-3.5 * s)) + draws.gauss(0, 1.8), kind,
+                         steps=30) for kind in ("bn-line", "brn-line", "debias-line"))
 
 
 def layers() -> str:
@@ -135,12 +137,11 @@ def chip() -> str:
 def intervals() -> str:
     """Differences with their intervals, beside zero."""
     parts = [line([(120, 4), (120, 68)], "dashed")]
-    for y, middle, reach, kind in ((16, 168, 34, "debias"), (36, 112, 30, "bn"),
-                                   (56, 70, 28, "brn")):
-        parts += [line([(middle - reach, y), (middle + reach, y)], f"{kind}-line"),
-                  *(line([(x, y - 5), (x, y + 5)], f"{kind}-line")
+    for y, middle, reach in ((16, 168, 34), (36, 112, 30), (56, 70, 28)):
+        parts += [line([(middle - reach, y), (middle + reach, y)], "bn-line"),
+                  *(line([(x, y - 5), (x, y + 5)], "bn-line")
                     for x in (middle - reach, middle + reach)),
-                  dot(middle, y, f"{kind}-fill", 4)]
+                  dot(middle, y, "bn-fill", 4)]
     return "".join(parts)
 
 

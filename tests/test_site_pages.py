@@ -4,6 +4,7 @@ import importlib
 import json
 import re
 import sys
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ sys.path.append(str(ROOT / "site"))
 import api  # noqa: E402
 import chapters  # noqa: E402
 import equations  # noqa: E402
+import glyphs  # noqa: E402
 import graph  # noqa: E402
 import landing  # noqa: E402
 import links  # noqa: E402
@@ -150,6 +152,44 @@ def test_landing_leads_to_the_derivation_and_to_every_chapter():
     assert 'href="chapters/04_moving_average_bias.html"' in page
     for name in sources.chapters():
         assert f'href="chapters/{name}.html"' in page
+
+
+@pytest.mark.parametrize("name", sources.chapters())
+def test_every_card_has_a_drawing_that_lies_inside_its_frame(name):
+    svg = ElementTree.fromstring(glyphs.glyph(name[:2]))
+    assert svg.get("aria-hidden") == "true"
+    assert len(svg) > 0
+    for part in svg.iter():
+        points = [tuple(map(float, point.split(","))) for point in part.get("points", "").split()]
+        if part.tag == "rect":
+            x, y = float(part.get("x")), float(part.get("y"))
+            points += [(x, y), (x + float(part.get("width")), y + float(part.get("height")))]
+        if part.tag == "circle":
+            points.append((float(part.get("cx")), float(part.get("cy"))))
+        for x, y in points:
+            assert 0 <= x <= glyphs.WIDTH, (name, x)
+            assert 0 <= y <= glyphs.HEIGHT, (name, y)
+
+
+def test_cards_say_minutes_and_lead_to_the_exercises():
+    cards = landing.cards("")
+    for name in sources.chapters():
+        assert f'href="exercises/{name}.html"' in cards
+        assert f"<span>{chapters.minutes(name)} min</span>" in cards
+
+
+def test_the_list_for_teachers_says_what_each_page_is():
+    page = landing.pages("")["teach/index.md"]
+    for document in sources.documents():
+        target = document.target.removeprefix("teach/")
+        if target != document.target and "rubrics_" not in target.replace("rubrics_index", ""):
+            assert re.search(rf"^\[\]\({target}\)\n: \w.*\.$", page, re.MULTILINE), target
+
+
+def test_captions_are_set_as_captions_with_their_indices():
+    assert chapters.said("*Figure.* The share of E[μ_B].") == (
+        "```{container} caption\n*Figure.* The share of E[μ<sub>B</sub>].\n```")
+    assert chapters.said("At $x_1$ it is μ_t.") == "At $x_1$ it is μ<sub>t</sub>."
 
 
 @pytest.mark.parametrize(("doc", "want"), [

@@ -38,6 +38,8 @@ def test_pages(width, out, address, browse):
         assert page["failed"] == 0, f"{name} has a formula that MathJax does not understand"
         assert page["unset"] == 0, f"{name} has a formula that was not set"
         assert page["title"]
+        assert page["closed"] == 0, f"{name} has a figure that does not open by itself"
+        assert not page["touching"], f"{name}: the icons of the header touch"
     assert sum(page["formulas"] for page in found["pages"].values()) > 500
 
 
@@ -70,6 +72,8 @@ def test_search(address, browse):
     found = browse("search", url=f"{address}/search.html?q=moving+average")
     quiet(found)
     assert any("04_moving_average_bias" in link for link in found["links"]), found["links"]
+    assert "moving average" in found["text"]
+    assert "Run in your browser" not in found["text"]      # excerpts are text, not buttons
 
 
 @pytest.mark.parametrize("name", ["01_batch_norm", "04_moving_average_bias"])
