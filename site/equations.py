@@ -46,9 +46,9 @@ def page() -> str:
 def part(about: dict) -> str:
     """A heading with its rows: label, formula, line of code, and the function that holds it."""
     module, chapter = about["module"], about["chapter"]
-    words = links.subscripts(about["words"])
-    found = [f"## {about['title']}", "", f"{words} [Chapter {chapter[:2]}](chapters/{chapter}.ipynb) "
-             "derives the formulas step by step.", ""]
+    source = f"[Chapter {chapter[:2]}](chapters/{chapter}.ipynb)"
+    found = [f"## {about['title']}", "",
+             f"{links.subscripts(about['words'])} {source} derives the formulas step by step.", ""]
     for label, formula, name, start in about["rows"]:
         code = line_of(module, name, start)
         label = f"({label})" if label[:1].isdigit() else label
