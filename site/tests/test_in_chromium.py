@@ -74,6 +74,7 @@ def test_search(address, browse):
     assert any("04_moving_average_bias" in link for link in found["links"]), found["links"]
     assert "moving average" in found["text"]
     assert "Run in your browser" not in found["text"]      # excerpts are text, not buttons
+    assert "Nothing to install" not in found["text"]
 
 
 @pytest.mark.parametrize("name", ["01_batch_norm", "04_moving_average_bias"])

@@ -11,10 +11,11 @@ document.addEventListener("DOMContentLoaded", () => {
     image.replaceWith(link);
     link.append(image);
   }
-  // Excerpts in the search's results begin with the text of a page, not with its buttons.
+  // Excerpts in the search's results begin with the text of a page, not with its buttons and the
+  // note below them.
   if (typeof Search !== "undefined" && Search.htmlToText) {
     const toText = Search.htmlToText;
     Search.htmlToText = (html, ...rest) =>
-      toText(html.replace(/<nav class="live"[\s\S]*?<\/nav>/g, ""), ...rest);
+      toText(html.replace(/<(nav|div) class="live[\s\S]*?<\/\1>/g, ""), ...rest);
   }
 });
