@@ -68,7 +68,6 @@ ROOMS = {  # what is broken, and the tests that should notice
 }
 SLOW = ("killed_at_random", "threads", "side_by_side", "over_processes")   # they take processes
 MEMORY = 6 * 2**30                        # bytes that a mutant may ask for
-PATIENCE = 3.0                            # seconds of tests, the quick ones first, for a mutant
 
 OPERATORS = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
              ast.FloorDiv: ast.Mult, ast.Mod: ast.Mult, ast.Pow: ast.Mult, ast.MatMult: ast.Mult,
@@ -238,13 +237,15 @@ def replace(owner: object, name: str, old: object, new: object) -> None:
 class Hunt:
     """A pytest plugin that runs the collected tests against every mutant."""
 
-    def __init__(self, files: list[str], only: str, sample: float, seed: int) -> None:
+    def __init__(self, files: list[str], only: str, sample: float, seed: int, patience: float
+                 ) -> None:
         self.mutants = [m for file in files for m in mutants(file) if only in str(m)]
         if sample < 1:
             count = max(1, round(sample * len(self.mutants)))
             self.mutants = sorted(random.Random(seed).sample(self.mutants, count))
         self.shared = mmap.mmap(-1, 64)                      # the test that a child is at
         self.survived: list[Mutant] = []
+        self.patience = patience
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self.items = session.items
@@ -288,7 +289,7 @@ class Hunt:
         """Whether a test fails, runs on without end or crashes."""
         place = str(LIBRARY / mutant.file), mutant.function.split(".")[-1]
         known = any(place in called for called in self.calls)
-        chosen, left = [], PATIENCE if known else 10 * PATIENCE
+        chosen, left = [], self.patience if known else 10 * self.patience
         for i in self.order:
             if place in self.calls[i] or not known:
                 chosen.append(i)
@@ -359,6 +360,9 @@ def main() -> int:
     parser.add_argument("--sample", type=float, default=1, metavar="SHARE",
                         help="only this share of the mutants, drawn at random")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
+    parser.add_argument("--patience", type=float, default=3, metavar="SECONDS",
+                        help="of tests, the quick ones first, for a mutant (3); where single tests "
+                             "train, take 20")
     options = parser.parse_args()
     names = list(ROOMS) if "all" in options.names else options.names
     files, tests = [], []
@@ -371,7 +375,7 @@ def main() -> int:
         tests += checks if found else ()
     if not files:
         parser.error(f"no room has {', '.join(names)}")
-    hunt = Hunt(files, options.only, options.sample, options.seed)
+    hunt = Hunt(files, options.only, options.sample, options.seed, options.patience)
     paths = [str(path) for name in dict.fromkeys(options.tests or tests)
              if (path := HERE / f"test_{name}.py").exists()]
     quick = " and ".join(f"not {name}" for name in SLOW)
