@@ -215,6 +215,14 @@ const tasks = {
           .filter((node) => /\\(frac|alpha|begin|mu_|sigma)/.test(node.innerText)).length,
         unnamed: [...document.querySelectorAll("img")].filter((image) => !image.alt).length,
         title: document.title,
+        apart: [...document.querySelectorAll("article span.math")].filter((formula) => {
+          const next = formula.nextSibling;
+          if (next?.nodeType !== Node.TEXT_NODE || !/^[.,;:]/.test(next.data)) return false;
+          const range = document.createRange();
+          range.setStart(next, 0);
+          range.setEnd(next, 1);
+          return range.getBoundingClientRect().left < formula.getBoundingClientRect().left;
+        }).length,
         closed: [...document.querySelectorAll(".cell_output img")]
           .filter((image) => !image.closest("a[href]")).length,
         touching: ((a, b) => !!a?.width && !!b?.width && a.right > b.left + 0.5)(

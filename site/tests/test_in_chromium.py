@@ -39,6 +39,7 @@ def test_pages(width, out, address, browse):
         assert page["unset"] == 0, f"{name} has a formula that was not set"
         assert page["title"]
         assert page["closed"] == 0, f"{name} has a figure that does not open by itself"
+        assert page["apart"] == 0, f"{name} has a line that begins with a formula's period"
         assert not page["touching"], f"{name}: the icons of the header touch"
     assert sum(page["formulas"] for page in found["pages"].values()) > 500
 

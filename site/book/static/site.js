@@ -11,6 +11,17 @@ document.addEventListener("DOMContentLoaded", () => {
     image.replaceWith(link);
     link.append(image);
   }
+  // A formula and the mark that follows it stay on one line.
+  for (const formula of document.querySelectorAll("article span.math")) {
+    const mark = formula.nextSibling?.nodeType === Node.TEXT_NODE
+      && formula.nextSibling.data.match(/^[.,;:!?)\]’”%]+/)?.[0];
+    if (!mark) continue;
+    const together = document.createElement("span");
+    together.className = "together";
+    formula.nextSibling.splitText(mark.length);
+    formula.before(together);
+    together.append(formula, together.nextSibling);
+  }
   // Excerpts in the search's results begin with the text of a page, not with its buttons and the
   // note below them.
   if (typeof Search !== "undefined" && Search.htmlToText) {
