@@ -41,8 +41,9 @@ def read_images(path: Path, side: int = SIDE, crop: int = CROP) -> Images:
     """The images of a file, H and W from `crop` to `side`.
 
     .npy, .npz: one uint8 array, (H, W, 3) or (N, H, W, 3), of this size; other files: one picture,
-    in color or gray, of 8 or 16 bits a channel.  Transparency is ignored.  A picture of another
-    size is cut to its middle square and resized to side × side.
+    in color or gray, of 8 or 16 bits a channel and up to 24 million pixels (JPEG: 60 million).
+    Transparency is ignored.  A picture of another size is cut to its middle square and resized to
+    side × side.
     side: of the images that the network was trained on; crop: of its input.
     Raises FileNotFoundError where there is no file, ValueError where it holds no such image.
     """
