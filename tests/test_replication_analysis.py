@@ -17,11 +17,14 @@ from minibn.replication.analysis import (
     REVERSED,
     SMALLER,
     contrasts,
+    decided,
+    final,
     slowed,
     verdict,
 )
 from minibn.replication.arms import ARMS, MEDIUM, METHODS, run_job
-from minibn.replication.findings import main_contrasts, ratio_to
+from minibn.replication.findings import Ratio, main_contrasts, ratio_to
+from minibn.replication.page import ratio_cells
 from minibn.replication.results import Results
 from minibn.replication.statistics import Estimate, holm, p_value
 
@@ -167,8 +170,28 @@ def test_remarks_name_equality_and_reversal(rng):
     assert same["final", "brn"].remark == NO_DIFFERENCE
     behind = analyzed(experiment(rng, tops={"renorm_debias": -0.03}))
     assert (behind["final", "bn"].verdict, behind["final", "bn"].remark) == (EXCLUDED, REVERSED)
+    ahead = analyzed(experiment(rng, tops={"renorm_debias": 0.03}))["final", "bn"]
+    assert (ahead.verdict, ahead.remark) == (LARGER, "")
+    at_the_bound = decided(behind["final", "bn"]._replace(adjusted=0.05))
+    assert at_the_bound.remark == ""                        # 0.05 itself is not below 0.05
 
 
+def test_ratios_from_nine_to_eleven_tenths_count_as_no_difference():
+    remarks = {(0.9, 1.1): NO_DIFFERENCE, (0.89, 1.05): "", (0.95, 1.11): "", (0.92, 0.98):
+               NO_DIFFERENCE}
+    for (low, high), remark in remarks.items():
+        ratio = Ratio(1.0, low, high, 8, 0)
+        assert ratio.remark == remark
+        assert ratio_cells(ratio, 8)[1] == (remark or "–")
+    assert ratio_cells(Ratio(1.0, 0.95, 1.05, 8, 2), 8)[1] == (
+        "no difference; 2 of 8 never reached it")
+
+
+def test_the_final_accuracy_is_the_mean_of_the_last_two_epochs():
+    assert final(np.array([[0.1, 0.2, 0.4]])).tolist() == pytest.approx([0.3])
+
+
+@pytest.mark.filterwarnings("error")                     # with no runs no mean is taken
 def test_two_pairs_and_fewer_have_no_verdict(rng):
     for n in (0, 1, 2):
         found = analyzed(experiment(rng, tops={"renorm_debias": 0.2}, n=n))

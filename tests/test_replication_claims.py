@@ -1,6 +1,7 @@
 """Verdicts: planted truths are found, noise is not taken for one, troubles are counted."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -83,8 +84,12 @@ def test_the_rule(low, high, verdict, equal):
     difference = Difference(Estimate((low + high) / 2, (high - low) / 2, 5), 3, 0.01)
     assert decide(difference) == verdict
     assert decide_equal(difference, 0.01) == equal
-    few = difference._replace(estimate=difference.estimate._replace(n=2))
+    three, few = (difference._replace(estimate=difference.estimate._replace(n=n)) for n in (3, 2))
+    assert (decide(three), decide_equal(three, 0.01)) == (verdict, equal)
     assert decide(few) == decide_equal(few, 0.01) == decide(None) == OPEN
+    for mean in (0.5, -0.5):                           # an end on the margin is on neither side
+        touching = Difference(Estimate(mean, 0.25, 5), 3, 0.01)
+        assert decide_equal(touching, 0.25) == OPEN
 
 
 def test_a_threshold_is_above_chance():
@@ -105,6 +110,18 @@ def test_a_diverged_run_is_in_the_interval_over_images_at_chance():
     assert with_it.n == whole.n == 30
     assert with_it.mean == pytest.approx(
         whole.mean - (results.of(DEBIAS_5.key)[0].final() - 0.1) / 30, abs=1e-4)
+
+
+def test_on_all_test_images_a_diverged_run_counts_at_chance_on_all(rng):
+    def run(status):
+        return SimpleNamespace(status=status, chance=0.01, right_on_images=lambda: right,
+                               job=SimpleNamespace(subset=SimpleNamespace(test=None)))
+
+    right = rng.random(10_000) < 0.5
+    two = [(run("diverged"), run("done"))] * 2
+    found = compare_images(SimpleNamespace(pairs=lambda first, second: two), "a", "b")
+    assert found.estimate.mean == pytest.approx(0.01 - right.mean()) and found.estimate.n == 2
+    assert compare_images(SimpleNamespace(pairs=lambda *names: two[:1]), "a", "b") is None
 
 
 def test_what_was_not_run_is_not_judged():

@@ -8,6 +8,7 @@ from minibn.replication.arms import ARMS, LADDER, METHODS, PAPER_RATE, Size, sea
 from minibn.replication.drawings import figures
 from minibn.replication.findings import (
     SHARES,
+    Ratio,
     batch_sizes,
     by_rate,
     differences,
@@ -202,9 +203,13 @@ def ratio_section(size: Size, results: Results) -> list[str]:
     found, top = ratios(size, results), pilots(size, results)
     if top is None or not found:
         return ["### Updates to a threshold", NOT_RUN]
-    rows = [[f"{100 * share:.0f} %", *(cell for other in ("bn", "brn") for cell in (
-        times(found[other, share]), f"{found[other, share].censored} of {found[other, share].n}"))]
-        for share in SHARES]
+
+    def cells(ratio: Ratio | None) -> list[str]:
+        return (["not above chance", "–"] if ratio is None else
+                [times(ratio), f"{ratio.censored} of {ratio.n}"])
+
+    rows = [[f"{100 * share:.0f} %", *cells(found.get(("bn", share))),
+             *cells(found.get(("brn", share)))] for share in SHARES]
     rows.append(["the paper", "0.65", "", "0.83", ""])
     return [RATIO.format(shares=", ".join(f"{100 * share:.0f}" for share in SHARES),
                          top=f"{100 * top:.1f}", epoch=size.pilot[0]),

@@ -11,7 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minibn.replication.analysis import Contrast, contrasts, final, speed
+from minibn.replication.analysis import (
+    EQUAL_RATIO,
+    NO_DIFFERENCE,
+    Contrast,
+    contrasts,
+    final,
+    speed,
+)
 from minibn.replication.arms import ARMS, METHODS, PAPER_RATE, Runs, Size, run_job
 from minibn.replication.plan import blocks_of, expected_jobs, rate_of
 from minibn.replication.rates import SearchMissing
@@ -32,6 +39,12 @@ class Ratio(NamedTuple):
     high: float
     n: int
     censored: int
+
+    @property
+    def remark(self) -> str:
+        """NO_DIFFERENCE where the whole interval counts as none, otherwise ""."""
+        least, most = EQUAL_RATIO
+        return NO_DIFFERENCE if least <= self.low and self.high <= most else ""
 
 
 class Progress(NamedTuple):

@@ -206,5 +206,5 @@ def ratio_cells(ratio: Ratio | None, pairs: int) -> list[str]:
     if ratio is None:
         return [NOT_RUN if pairs == 0 else TOO_FEW if pairs == 1 else
                 "the pilots are missing, or not above chance", "–"]
-    return [times(ratio), f"{ratio.censored} of {ratio.n} never reached it"
-            if ratio.censored else "–"]
+    never = f"{ratio.censored} of {ratio.n} never reached it" if ratio.censored else ""
+    return [times(ratio), "; ".join(filter(None, (ratio.remark, never))) or "–"]
