@@ -33,10 +33,14 @@ def distances(label: str, ratio: dict) -> list[str]:
     """A sentence, if the cores were far apart in any round."""
     if "far" not in ratio:
         return []
-    parts = [f"{spread_text(ratio[name], 2)} in {ratio[name]['rounds']} rounds with the cores "
+    parts = [f"{spread_text(ratio[name], 2)} in {counted(ratio[name]['rounds'])} with the cores "
              f"{words}" for name, words in (("near", "near each other"), ("far", "far apart"))
              if name in ratio]
     return [f"{label}: {', '.join(parts)}."]
+
+
+def counted(rounds: int) -> str:
+    return f"{rounds} round" + "s" * (rounds != 1)
 
 
 def disturbance(batches: list[dict]) -> list[str]:

@@ -189,8 +189,8 @@ def test_rounds_with_the_cores_near_and_far_are_told_apart(monkeypatch):
     assert (ratio["near"]["median"], ratio["near"]["rounds"]) == (0.5, 1)
     assert (ratio["far"]["median"], ratio["far"]["rounds"]) == (1.0, 1)      # 3 and 4: mixed
     assert tables.distances("Batch 5", ratio) == [
-        "Batch 5: 0.50 (0.50–0.50) in 1 rounds with the cores near each other, "
-        "1.00 (1.00–1.00) in 1 rounds with the cores far apart."]
+        "Batch 5: 0.50 (0.50–0.50) in 1 round with the cores near each other, "
+        "1.00 (1.00–1.00) in 1 round with the cores far apart."]
     assert tables.distances("Batch 5", turns.paired_ratio(a, argparse.Namespace(
         rounds=b.rounds, apart=[None] * 4, fastest=1.0))) == []
 
