@@ -60,8 +60,8 @@ ROOMS = {  # what is broken, and the tests that should notice
                      "replication_claims", "replication_analysis", "replication_arms")),
     "files": (("npz.py", "model_file.py", "files.py", "data/tar.py", "data/archive.py",
                "data/restricted_pickle.py", "commands/images.py", "commands/terminal.py"),
-              ("fuzz", "fuzz_model_file", "model", "checkpoint", "data_archive", "data_pickle",
-               "cli_streams", "images")),
+              ("fuzz", "fuzz_model_file", "fuzz_values", "fuzz_images", "model", "checkpoint",
+               "data_archive", "data_tar", "data_pickle", "cli_streams", "images")),
     # The checks of the exercises are tried on broken answers: tests/answer_mutation.py.
     "exercises": (("teaching/marking.py", "teaching/compare.py", "teaching/registry.py"),
                   ("teaching", "exercise_tools")),

@@ -49,20 +49,22 @@ def entries(stream: Source) -> Iterator[Entry]:
 
     Raises Damaged for a header that is none, and where the stream ends within an entry.
     """
-    header = stream.read(BLOCK)
+    header = _header(stream)
     if not header:
         raise Damaged("it is empty")
     while header and header != bytes(BLOCK):
-        entry = _entry(stream, header + _rest(stream, header))
+        entry = _entry(stream, header)
         yield entry
         for _ in entry.pieces():  # what nobody wanted
             pass
         _read(stream, -entry.size % BLOCK)
-        header = stream.read(BLOCK)
+        header = _header(stream)
 
 
-def _rest(stream: Source, header: bytes) -> bytes:
-    return _read(stream, BLOCK - len(header))
+def _header(stream: Source) -> bytes:
+    """The next block; nothing where the stream has ended."""
+    first = stream.read(BLOCK)
+    return first + _read(stream, BLOCK - len(first)) if first else b""
 
 
 def _read(stream: Source, size: int) -> bytes:
