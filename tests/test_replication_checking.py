@@ -158,10 +158,13 @@ def test_a_few_ties_may_have_turned(test, flips, rng):
 
 
 def test_the_share_of_right_answers_may_be_rounded():
-    """0.291 of 1,000 images are 290.99999999999994, and two more are 293."""
-    right = np.packbits(np.arange(1000) < 293).tobytes().hex()
-    check_answers(SimpleNamespace(status="done", test_images=1000, right=right,
-                                  final=lambda: 0.291))
+    """3,000 times 7/3,000 is a little more or less than 7; six more or less are allowed."""
+    share = 7 / 3000
+    bits = np.arange(3000) < (13 if 3000 * share < 7 else 1)
+    assert abs(bits.sum() - 3000 * share) > 6
+    right = np.packbits(bits).tobytes().hex()
+    check_answers(SimpleNamespace(status="done", test_images=3000, right=right,
+                                  final=lambda: share))
 
 
 @pytest.mark.parametrize("norm", ["wn", "ln"])
