@@ -53,14 +53,16 @@ def figures(size: Size, results: Results) -> dict[str, Figure]:
 def answer_figure(size: Size, results: Results) -> Figure | None:
     """Final and early accuracy against the learning rate, and the transient of arm B.
 
-    A panel without any run is left out; None where all are.
+    A panel without any run is left out, and the search until it has its rates for every method: a
+    part of it would compare nothing.  None where all are left out.
     """
     whole, early = any(by_rate(size, results).values()), transient(size, results)
     panels: list[Callable[[Axes], None]] = []
     if whole:
         panels += [lambda axes: final_panel(axes, size, results),
                    lambda axes: speed_panel(axes, size, results)]
-    elif any(scores(size, search_of(5), norm, results) for norm in METHODS):
+    elif all(set(search_of(5).rates) <= set(scores(size, search_of(5), norm, results))
+             for norm in METHODS):
         panels.append(lambda axes: search_panel(axes, size, results))
     if early:
         panels.append(lambda axes: transient_panel(axes, early))
